@@ -1,0 +1,48 @@
+# `make demo` and `make test` are all a new machine with Python 3.11 needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ragloop-setup
+DEMO_HOME ?= .ragloop-demo
+export RAGLOOP_BENCH_DATA ?= $(if $(wildcard ../shared/data),$(abspath ../shared/data))
+
+.PHONY: setup demo test lint clean-demo
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("ragloop needs Python 3.11 or newer: set PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,postgres]'
+	touch $(STAMP)
+
+demo: setup
+	@RAGLOOP_HOME=$(DEMO_HOME) RAGLOOP_BIN=$(BIN)/ragloop sh examples/demo.sh
+
+clean-demo:
+	rm -rf $(DEMO_HOME)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/python -m pytest -m 'not system'
+
+
+# What tests marked `system` need of the operating system is installed here; PostgreSQL without Debian's own cluster.
+.PHONY: test-system
+test-system: setup
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \
+	    if [ "$$(id -u)" -eq 0 ]; then run=env; else run=sudo; fi; \
+	    if ! command -v apt-get >/dev/null || ! command -v $$run >/dev/null; then \
+	        echo 'no PostgreSQL under /usr/lib/postgresql: install the Debian package postgresql' >&2; exit 1; \
+	    fi; \
+	    $$run sh -ec '$(INSTALL_POSTGRESQL)'; }
+	$(BIN)/python -m pytest -m system
+
+INSTALL_POSTGRESQL = conf=/etc/postgresql-common/createcluster.d; mkdir -p $$conf; \
+    trap "rm -f $$conf/ragloop.conf" EXIT; echo create_main_cluster = false >$$conf/ragloop.conf; \
+    apt-get update -q; DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends postgresql

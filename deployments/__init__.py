@@ -1,0 +1,1 @@
+"""How Prefect runs the loop."""

@@ -1,0 +1,1 @@
+"""Bytes, ids and rows. Knows nothing of retrieval."""

@@ -1,0 +1,106 @@
+"""Artifacts in a bucket, or anywhere else that fsspec reaches."""
+
+import logging
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import fsspec
+from tqdm import tqdm
+
+from storage.errors import RagloopError, StorageError
+
+logger = logging.getLogger(__name__)
+
+
+class Bucket:
+    """Folders of files under a URI. A folder's files are final from the moment that its manifest is there.
+
+    Every upload has a folder of its own, which the manifest names: two machines that upload the same artifact never mix
+    their files.
+    """
+
+    def __init__(self, root_uri: str) -> None:
+        """Connect.
+
+        :raises StorageError: if nothing installed here speaks the URI's protocol.
+        """
+        try:
+            self._fs, root = fsspec.core.url_to_fs(root_uri)
+        except (ImportError, ValueError) as error:
+            message = f"no way to reach {root_uri} ({error}): install its driver, as in pip install 'ragloop[s3]'"
+            raise StorageError(message) from error
+        self._root = str(root).rstrip("/")
+        self._uri = root_uri
+
+    def read_manifest(self, name: str) -> bytes | None:
+        """Return the manifest of the folder `name` (`kind/digest`), or None while it is not complete.
+
+        :raises StorageError: if the bucket cannot be reached.
+        """
+        with self._explained(name):
+            try:
+                return bytes(self._fs.cat_file(self._at(name, "manifest.json")))
+            except FileNotFoundError:
+                return None
+
+    def upload(self, folder: Path, files: Sequence[str], name: str) -> str:
+        """Copy files of a local folder; returns the attempt that a manifest must name for them to count.
+
+        :raises StorageError: if the bucket cannot be written; what was copied is then removed.
+        """
+        attempt = secrets.token_hex(4)
+        with self._explained(name):
+            try:
+                for file in tqdm(files, desc=f"uploading {name}", delay=2, disable=None):
+                    target = self._at(name, attempt, file)
+                    self._fs.makedirs(target.rpartition("/")[0], exist_ok=True)
+                    self._fs.put_file(str(folder / file), target)
+            except BaseException:
+                self.discard(name, attempt)
+                raise
+        return attempt
+
+    def publish(self, name: str, attempt: str, manifest: bytes) -> None:
+        """Write the manifest, which makes an upload count; if another machine was first, ours is dropped.
+
+        :raises StorageError: if the bucket cannot be written.
+        """
+        if self.read_manifest(name) is not None:
+            self.discard(name, attempt)
+            return
+        with self._explained(name):
+            self._fs.makedirs(self._at(name), exist_ok=True)
+            self._fs.pipe_file(self._at(name, "manifest.json"), manifest)
+
+    def download(self, name: str, attempt: str, files: Sequence[str], folder: Path) -> None:
+        """Copy the files of an upload into a local folder.
+
+        :raises StorageError: if one cannot be read.
+        """
+        for file in tqdm(files, desc=f"downloading {name}", delay=2, disable=None):
+            target = folder / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with self._explained(f"{name}/{file}"):
+                self._fs.get_file(self._at(name, attempt, file), str(target))
+
+    def discard(self, name: str, attempt: str) -> None:
+        """Remove an upload that does not count."""
+        with suppress(Exception):
+            self._fs.rm(self._at(name, attempt), recursive=True)
+
+    def _at(self, *parts: str) -> str:
+        return "/".join((self._root, *(part for part in parts if part)))
+
+    @contextmanager
+    def _explained(self, name: str) -> Iterator[None]:
+        """Turn what a driver raises, which may be anything, into one line with the remedy."""
+        try:
+            yield
+        except RagloopError:
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            message = f"{self._uri}: {name}: {reason}: check the network, the credentials and the free space"
+            raise StorageError(message) from error

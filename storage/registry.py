@@ -1,0 +1,248 @@
+"""Releases, and which of them serves. Promote and rollback swap one row in one transaction."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from sqlmodel import Session, col, select
+
+from storage.columns import utc_now
+from storage.database import Database
+from storage.errors import ReleaseNotFound, StorageError
+from storage.manifest import ArtifactRef
+from storage.recipes import digest_json
+from storage.release import Evaluation, Promotion, Release, ReleaseState, evaluation_fact, release_fact
+from storage.tables import EvaluationRow, ProductionRow, PromotionRow, ReleaseRow
+
+__all__ = ["Evaluation", "Promotion", "Registry", "Release", "ReleaseState", "lineage_digest"]
+
+
+class Registry:
+    """The releases of all collections of one home."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def register(
+        self,
+        collection: str,
+        *,
+        parent_id: int | None,
+        reason: str,
+        embedder: ArtifactRef,
+        index: ArtifactRef,
+        answering: Mapping[str, Any],
+        config: Mapping[str, Any],
+        lineage: Mapping[str, Any],
+        reranker: ArtifactRef | None = None,
+        chat_model: ArtifactRef | None = None,
+    ) -> Release:
+        """Return the release of these parts: a new candidate, or the one that they already make."""
+        digest = lineage_digest(embedder, index, answering, reranker, chat_model)
+        with self._database.session() as session:
+            self._database.lock(session, f"releases/{collection}")
+            row = _by_digest(session, collection, digest)
+            if row is None:
+                row = ReleaseRow(
+                    collection=collection,
+                    parent_id=parent_id,
+                    reason=reason,
+                    config=dict(config),
+                    lineage_digest=digest,
+                    embedder_uri=embedder.uri,
+                    embedder_digest=embedder.digest,
+                    index_uri=index.uri,
+                    index_digest=index.digest,
+                    reranker_uri=reranker.uri if reranker else None,
+                    chat_model_uri=chat_model.uri if chat_model else None,
+                    answering=dict(answering),
+                    lineage=dict(lineage),
+                )
+                session.add(row)
+                session.flush()
+            return release_fact(row)
+
+    def find(self, collection: str, digest: str) -> Release | None:
+        """Return the release with this `lineage_digest`, or None."""
+        with self._database.reading() as session:
+            row = _by_digest(session, collection, digest)
+            return release_fact(row) if row else None
+
+    def get(self, collection: str, release_id: int) -> Release:
+        """Return a release.
+
+        :raises ReleaseNotFound: if the collection has none with that id.
+        """
+        with self._database.reading() as session:
+            return release_fact(_row(session, collection, release_id))
+
+    def list(self, collection: str) -> Sequence[Release]:
+        """Return the collection's releases, oldest first."""
+        with self._database.reading() as session:
+            query = select(ReleaseRow).where(ReleaseRow.collection == collection).order_by(col(ReleaseRow.id))
+            return [release_fact(row) for row in session.exec(query)]
+
+    def production(self, collection: str) -> Release | None:
+        """Return what serves, or None before the first promotion."""
+        with self._database.reading() as session:
+            production = session.get(ProductionRow, collection)
+            return release_fact(_row(session, collection, production.release_id)) if production else None
+
+    def history(self, collection: str) -> Sequence[Promotion]:
+        """Return every change of production, oldest first."""
+        with self._database.reading() as session:
+            return [Promotion.model_validate(row.model_dump()) for row in _promotions(session, collection)]
+
+    def promote(
+        self, collection: str, release_id: int, reason: str, action: Literal["promote", "refresh"] = "promote"
+    ) -> Release:
+        """Let a release serve; nothing changes if it does already.
+
+        :raises ReleaseNotFound: if the collection has none with that id.
+        """
+        with self._database.session() as session:
+            self._database.lock(session, f"releases/{collection}")
+            return _swap(session, _row(session, collection, release_id), reason, action)
+
+    def rollback(self, collection: str, reason: str) -> Release:
+        """Let the release serve that did before; again, the one before that.
+
+        :raises ReleaseNotFound: if none served before.
+        """
+        with self._database.session() as session:
+            self._database.lock(session, f"releases/{collection}")
+            served = _served(session, collection)
+            if len(served) < 2:
+                raise ReleaseNotFound(
+                    f"collection {collection!r} has no earlier release to roll back to: promote one by its id"
+                )
+            return _swap(session, _row(session, collection, served[-2]), reason, "rollback")
+
+    def keep_out(self, release_id: int, reason: str) -> Release:
+        """Note that a candidate failed.
+
+        :raises ReleaseNotFound: if there is none with that id.
+        :raises StorageError: if it serves.
+        """
+        with self._database.session() as session:
+            row = session.get(ReleaseRow, release_id)
+            if row is None:
+                raise ReleaseNotFound(f"no release {release_id}: see `ragloop releases list`")
+            self._database.lock(session, f"releases/{row.collection}")
+            production = session.get(ProductionRow, row.collection)
+            if production is not None and production.release_id == release_id:
+                raise StorageError(f"release {release_id} serves and cannot be kept out: roll back or promote another")
+            row.state, row.reason = ReleaseState.KEPT_OUT, reason
+            return release_fact(row)
+
+    def record_evaluation(
+        self,
+        release_id: int,
+        *,
+        evaluation_set_digest: str,
+        metrics: Mapping[str, Any],
+        artifact: ArtifactRef,
+        against_id: int | None = None,
+        verdict: Literal["promote", "keep"] | None = None,
+        reason: str | None = None,
+    ) -> Evaluation:
+        """Keep what a release scored.
+
+        :raises ReleaseNotFound: if there is no such release.
+        """
+        with self._database.session() as session:
+            for known in (release_id, against_id):
+                if known is not None and session.get(ReleaseRow, known) is None:
+                    raise ReleaseNotFound(f"no release {known}: see `ragloop releases list`")
+            row = EvaluationRow(
+                release_id=release_id,
+                against_id=against_id,
+                evaluation_set_digest=evaluation_set_digest,
+                metrics=dict(metrics),
+                verdict=verdict,
+                reason=reason,
+                artifact_uri=artifact.uri,
+            )
+            session.add(row)
+            session.flush()
+            return evaluation_fact(row)
+
+    def evaluations(self, release_id: int) -> Sequence[Evaluation]:
+        """Return what a release has scored, oldest first."""
+        with self._database.reading() as session:
+            query = select(EvaluationRow).where(EvaluationRow.release_id == release_id).order_by(col(EvaluationRow.id))
+            return [evaluation_fact(row) for row in session.exec(query)]
+
+
+def lineage_digest(
+    embedder: ArtifactRef,
+    index: ArtifactRef,
+    answering: Mapping[str, Any],
+    reranker: ArtifactRef | None = None,
+    chat_model: ArtifactRef | None = None,
+) -> str:
+    """Return the digest of the parts of a release: equal parts make the same release."""
+    refs = {"embedder": embedder, "index": index, "reranker": reranker, "chat_model": chat_model}
+    return digest_json({name: ref.uri if ref else None for name, ref in refs.items()} | {"answering": dict(answering)})
+
+
+def _swap(session: Session, row: ReleaseRow, reason: str, action: str) -> Release:
+    """Let a release serve: production row, history and states, in the caller's transaction."""
+    production = session.get(ProductionRow, row.collection, with_for_update=True)
+    if production is not None and production.release_id == row.id:
+        return release_fact(row)
+    now, release_id = utc_now(), _id(row.id)
+    previous_id = production.release_id if production else None
+    if production is None:
+        session.add(ProductionRow(collection=row.collection, release_id=release_id, since=now))
+    else:
+        previous = _row(session, row.collection, production.release_id)
+        previous.state = ReleaseState.RETIRED
+        production.release_id, production.since = release_id, now
+    row.state, row.reason, row.promoted_at = ReleaseState.PRODUCTION, reason, now
+    session.add(
+        PromotionRow(
+            collection=row.collection,
+            release_id=release_id,
+            previous_id=previous_id,
+            action=action,
+            reason=reason,
+            at=now,
+        )
+    )
+    session.flush()
+    return release_fact(row)
+
+
+def _served(session: Session, collection: str) -> list[int]:
+    """Return the releases that rollback walks back, the one that serves last."""
+    served: list[int] = []
+    for change in _promotions(session, collection):
+        if change.action == "rollback":
+            served.pop()
+        else:
+            served.append(change.release_id)
+    return served
+
+
+def _promotions(session: Session, collection: str) -> Sequence[PromotionRow]:
+    query = select(PromotionRow).where(PromotionRow.collection == collection).order_by(col(PromotionRow.id))
+    return session.exec(query).all()
+
+
+def _row(session: Session, collection: str, release_id: int) -> ReleaseRow:
+    row = session.get(ReleaseRow, release_id)
+    if row is None or row.collection != collection:
+        raise ReleaseNotFound(f"collection {collection!r} has no release {release_id}: see `ragloop releases list`")
+    return row
+
+
+def _by_digest(session: Session, collection: str, digest: str) -> ReleaseRow | None:
+    query = select(ReleaseRow).where(ReleaseRow.collection == collection, ReleaseRow.lineage_digest == digest)
+    return session.exec(query).first()
+
+
+def _id(value: int | None) -> int:
+    """Return the id of a row that has been written."""
+    if value is None:
+        raise StorageError("a row was used before it was written: flush the session first")
+    return value

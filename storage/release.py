@@ -1,0 +1,85 @@
+"""What is known of a release, apart from its rows."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from storage.manifest import ArtifactRef
+from storage.tables import EvaluationRow, ReleaseRow
+
+
+class ReleaseState(StrEnum):
+    """Where a release is in its life."""
+
+    CANDIDATE = "candidate"
+    PRODUCTION = "production"
+    KEPT_OUT = "kept_out"
+    RETIRED = "retired"
+
+
+class Release(BaseModel):
+    """Models, index and answering config that serve as one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    collection: str
+    parent_id: int | None
+    reason: str
+    """For its latest change of state."""
+    state: ReleaseState
+    config: dict[str, Any]
+    lineage_digest: str
+    embedder: ArtifactRef
+    index: ArtifactRef
+    reranker: ArtifactRef | None
+    chat_model: ArtifactRef | None
+    answering: dict[str, Any]
+    lineage: dict[str, Any]
+    created_at: datetime
+    promoted_at: datetime | None
+
+
+class Promotion(BaseModel):
+    """One change of production."""
+
+    model_config = ConfigDict(frozen=True)
+
+    release_id: int
+    previous_id: int | None
+    action: str
+    reason: str
+    at: datetime
+
+
+class Evaluation(BaseModel):
+    """What a release scored, and the verdict."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    release_id: int
+    against_id: int | None
+    evaluation_set_digest: str
+    metrics: dict[str, Any]
+    verdict: str | None
+    reason: str | None
+    artifact: ArtifactRef
+    created_at: datetime
+
+
+def release_fact(row: ReleaseRow) -> Release:
+    """Return the fact that a row holds."""
+    values = row.model_dump()
+    for name in ("embedder", "index", "reranker", "chat_model"):
+        uri = values.pop(f"{name}_uri")
+        values[name] = ArtifactRef.parse(uri) if uri else None
+    return Release.model_validate(values)
+
+
+def evaluation_fact(row: EvaluationRow) -> Evaluation:
+    """Return the fact that a row holds."""
+    values = row.model_dump()
+    return Evaluation.model_validate(values | {"artifact": ArtifactRef.parse(values["artifact_uri"])})

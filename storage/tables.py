@@ -1,0 +1,230 @@
+"""The rows. What people wrote or asked is sealed; ids, counts, digests and names are plain."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, BigInteger, Column, MetaData, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from storage.columns import SealedText, UtcDateTime, utc_now
+
+
+class Table(SQLModel):
+    """Base of all tables: one metadata, whose constraints have names that a migration can drop."""
+
+    metadata: ClassVar[MetaData] = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+def _sealed(place: str, *, nullable: bool = False) -> Any:
+    return Field(sa_column=Column(SealedText(place), nullable=nullable))
+
+
+def _json(default_factory: Callable[[], Any] = dict) -> Any:
+    return Field(default_factory=default_factory, sa_column=Column(JSON, nullable=False))
+
+
+def _time() -> Any:
+    return Field(default_factory=utc_now, sa_column=Column(UtcDateTime(), nullable=False))
+
+
+def _time_or_none() -> Any:
+    return Field(default=None, sa_column=Column(UtcDateTime(), nullable=True))
+
+
+class DocumentRow(Table, table=True):
+    """One version of one file."""
+
+    __tablename__ = "document"
+    __table_args__ = (UniqueConstraint("collection", "name", "version"),)
+
+    id: str = Field(primary_key=True)
+    collection: str = Field(index=True)
+    name: str
+    """Its path within the folder that was ingested."""
+    version: int = 1
+    content_sha256: str = Field(index=True)
+    media_type: str
+    size_bytes: int = Field(sa_type=BigInteger)
+    n_pages: int
+    n_chars: int
+    n_chunks: int
+    artifact_uri: str
+    """The sealed original and its text."""
+    artifact_digest: str
+    split: str | None = None
+    """Which of training, validation and evaluation its questions are for; drawn once, and kept by later versions."""
+    active: bool = True
+    """Whether this version is what is searched and trained on."""
+    ingested_at: datetime = _time()
+
+
+class ChunkRow(Table, table=True):
+    """A passage of a document."""
+
+    __tablename__ = "chunk"
+
+    id: str = Field(primary_key=True)
+    """`{doc_id}:{chunk_index}`."""
+    doc_id: str = Field(foreign_key="document.id", ondelete="CASCADE", index=True)
+    chunk_index: int
+    page_no: int
+    char_start: int
+    char_end: int
+    n_tokens: int
+    text: str = _sealed("chunk.text")
+
+
+class QueryPairRow(Table, table=True):
+    """A question with its evidence."""
+
+    __tablename__ = "query_pair"
+    __table_args__ = (UniqueConstraint("collection", "anchor_fingerprint", "document"),)
+
+    id: str = Field(primary_key=True)
+    collection: str = Field(index=True)
+    document: str
+    doc_id: str
+    """The version of the document whose offsets these are."""
+    anchor: str = _sealed("query_pair.anchor")
+    answer: str = _sealed("query_pair.answer")
+    anchor_fingerprint: str = Field(index=True)
+    answer_start: int
+    answer_end: int
+    question_type: str
+    origin: str
+    source_id: str | None = None
+    """Its id in the file that was imported."""
+    weight: float = 1.0
+    created_at: datetime = _time()
+
+
+class ReleaseRow(Table, table=True):
+    """Models, index and answering config that are promoted and rolled back as one."""
+
+    __tablename__ = "release"
+    __table_args__ = (UniqueConstraint("collection", "lineage_digest"), {"sqlite_autoincrement": True})
+
+    id: int | None = Field(default=None, primary_key=True)
+    collection: str = Field(index=True)
+    parent_id: int | None = Field(default=None, foreign_key="release.id")
+    reason: str
+    """For its latest change of state."""
+    config: dict[str, Any] = _json()
+    lineage_digest: str
+    embedder_uri: str
+    embedder_digest: str
+    index_uri: str
+    index_digest: str
+    reranker_uri: str | None = None
+    chat_model_uri: str | None = None
+    answering: dict[str, Any] = _json()
+    lineage: dict[str, Any] = _json()
+    state: str = "candidate"
+    created_at: datetime = _time()
+    promoted_at: datetime | None = _time_or_none()
+
+
+class ProductionRow(Table, table=True):
+    """What serves a collection."""
+
+    __tablename__ = "production"
+
+    collection: str = Field(primary_key=True)
+    release_id: int = Field(foreign_key="release.id")
+    since: datetime = _time()
+
+
+class PromotionRow(Table, table=True):
+    """One change of production; rollback walks these back."""
+
+    __tablename__ = "promotion"
+
+    id: int | None = Field(default=None, primary_key=True)
+    collection: str = Field(index=True)
+    release_id: int = Field(foreign_key="release.id")
+    previous_id: int | None = Field(default=None, foreign_key="release.id")
+    action: str
+    reason: str
+    at: datetime = _time()
+
+
+class EvaluationRow(Table, table=True):
+    """What a release scored on an evaluation set, and the verdict."""
+
+    __tablename__ = "evaluation"
+
+    id: int | None = Field(default=None, primary_key=True)
+    release_id: int = Field(foreign_key="release.id", index=True)
+    against_id: int | None = Field(default=None, foreign_key="release.id")
+    evaluation_set_digest: str
+    metrics: dict[str, Any] = _json()
+    verdict: str | None = None
+    reason: str | None = None
+    artifact_uri: str
+    created_at: datetime = _time()
+
+
+class InteractionRow(Table, table=True):
+    """One question, and what was retrieved and answered by which release."""
+
+    __tablename__ = "interaction"
+
+    id: str = Field(primary_key=True)
+    collection: str = Field(index=True)
+    release_id: int = Field(foreign_key="release.id", index=True)
+    variant: str | None = None
+    user_fingerprint: str | None = None
+    question: str = _sealed("interaction.question")
+    answer: str | None = _sealed("interaction.answer", nullable=True)
+    retrieved: list[dict[str, Any]] = _json(list)
+    """Chunk ids, ranks and scores."""
+    generator: str | None = None
+    timings: dict[str, Any] = _json()
+    """Seconds by step."""
+    created_at: datetime = _time()
+
+
+class FeedbackRow(Table, table=True):
+    """One reaction to an interaction. Ids only grow: the watermark counts on it."""
+
+    __tablename__ = "feedback"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: int | None = Field(default=None, primary_key=True)
+    interaction_id: str = Field(foreign_key="interaction.id", index=True)
+    kind: str
+    value: float | None = None
+    text: str | None = _sealed("feedback.text", nullable=True)
+    user_fingerprint: str | None = None
+    created_at: datetime = _time()
+
+
+class OutboxRow(Table, table=True):
+    """An event to send, written in the transaction that caused it."""
+
+    __tablename__ = "outbox"
+
+    id: int | None = Field(default=None, primary_key=True)
+    topic: str
+    payload: dict[str, Any] = _json()
+    created_at: datetime = _time()
+    sent_at: datetime | None = _time_or_none()
+
+
+class WatermarkRow(Table, table=True):
+    """The last feedback that a retraining has consumed."""
+
+    __tablename__ = "watermark"
+
+    collection: str = Field(primary_key=True)
+    feedback_id: int = 0
+    updated_at: datetime = _time()

