@@ -1,0 +1,84 @@
+"""Documents and corpora in the artifact store: one artifact a file, and one for a collection as it stands."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlmodel import col, select
+
+from rag.corpus.document import Chunk, DocumentText
+from rag.errors import EmptyCorpus
+from storage.artifacts import ArtifactRef, ArtifactStore, Draft
+from storage.database import Database
+from storage.tables import ChunkRow, DocumentRow
+
+_ORIGINAL, _TEXT = "original.encrypted", "text.encrypted"
+_CHUNKS, _NAMES = "chunks.encrypted", "documents.encrypted"
+
+
+def document_artifact(store: ArtifactStore, data: bytes, text: DocumentText) -> ArtifactRef:
+    """Seal a file and its extracted text."""
+
+    def write(draft: Draft) -> dict[str, Any]:
+        draft.seal(_ORIGINAL, data)
+        draft.seal(_TEXT, text.model_dump_json().encode())
+        return {"media_type": text.media_type, "pages": len(text.pages), "characters": len(text.text)}
+
+    inputs = {"bytes": hashlib.sha256(data).hexdigest(), "name": text.name}
+    return store.build("document", inputs=inputs, config=None, recipe=["rag.corpus.extract"], write=write)
+
+
+def load_text(store: ArtifactStore, ref: ArtifactRef) -> DocumentText:
+    """Open a document's extracted text."""
+    return DocumentText.model_validate_json(store.unseal(ref, _TEXT))
+
+
+def active_documents(database: Database, collection: str) -> list[DocumentRow]:
+    """Return the current version of each document of a collection, by name."""
+    with database.session() as session:
+        query = select(DocumentRow).where(DocumentRow.collection == collection, col(DocumentRow.active))
+        return list(session.exec(query.order_by(DocumentRow.name)).all())
+
+
+def corpus_artifact(store: ArtifactStore, database: Database, collection: str) -> ArtifactRef:
+    """Return the collection's chunks as they stand, as one artifact that later steps read.
+
+    :raises EmptyCorpus: if the collection has no documents.
+    """
+    documents = active_documents(database, collection)
+    if not documents:
+        raise EmptyCorpus(f"no documents in the collection {collection!r}: add some with `ragloop ingest PATH`")
+
+    def write(draft: Draft) -> dict[str, Any]:
+        chunks = _chunks_of(database, documents)
+        draft.seal(_CHUNKS, "\n".join(c.model_dump_json() for c in chunks).encode())
+        refs = {d.id: {"digest": d.artifact_digest, "uri": d.artifact_uri} for d in documents}
+        draft.seal(_NAMES, json.dumps(refs).encode())
+        return {"documents": len(documents), "chunks": len(chunks)}
+
+    inputs = {d.name: f"{d.id}:{d.n_chunks}" for d in documents}
+    return store.build("corpus", inputs=inputs, config=None, recipe=[], write=write)
+
+
+def load_chunks(store: ArtifactStore, corpus: ArtifactRef) -> list[Chunk]:
+    """Open a corpus's chunks, by document name and place."""
+    lines = store.unseal(corpus, _CHUNKS).decode().splitlines()
+    return [Chunk.model_validate_json(line) for line in lines]
+
+
+def load_texts(store: ArtifactStore, corpus: ArtifactRef) -> dict[str, DocumentText]:
+    """Open the extracted text of a corpus's documents, by document id."""
+    refs: dict[str, dict[str, str]] = json.loads(store.unseal(corpus, _NAMES))
+    return {doc_id: load_text(store, ArtifactRef(kind="document", **ref)) for doc_id, ref in refs.items()}
+
+
+def _chunks_of(database: Database, documents: Sequence[DocumentRow]) -> list[Chunk]:
+    names = {d.id: d.name for d in documents}
+    with database.session() as session:
+        query = select(ChunkRow).where(col(ChunkRow.doc_id).in_(names)).order_by(col(ChunkRow.chunk_index))
+        rows = [
+            Chunk(document=names[row.doc_id], **row.model_dump(include=set(Chunk.model_fields) - {"document"}))
+            for row in session.exec(query).all()
+        ]
+    return sorted(rows, key=lambda c: (c.document, c.chunk_index))

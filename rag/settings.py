@@ -1,0 +1,37 @@
+"""Where things are, and secrets. Read only at the edges: the command line, the tasks, the engine's wiring."""
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from rag.config import Profile
+
+
+class Models(StrEnum):
+    """Where the base models come from."""
+
+    BUNDLED = "bundled"
+    HUB = "hub"
+
+
+class Settings(BaseSettings):
+    """Read from `RAGLOOP_*` variables and `.env`, each with a default that needs nothing."""
+
+    model_config = SettingsConfigDict(env_prefix="RAGLOOP_", env_file=".env", extra="ignore", frozen=True)
+
+    home: Path = Path(".ragloop")
+    """Folder of the database, the artifacts and Prefect's own state."""
+    database_url: str | None = None
+    """SQLAlchemy URL; `HOME/ragloop.db` in WAL mode unless given."""
+    artifact_root: str | None = None
+    """Any fsspec URI; `HOME/artifacts` unless given."""
+    models: Models = Models.BUNDLED
+    profile: Profile | None = None
+    """Fitted to the machine unless given."""
+    key_file: Path = Path("~/.config/ragloop/keyring.json")
+    """Kept apart from the home, so that a copy of the home is not a copy of the key."""
+    keyring: SecretStr | None = None
+    """The keyring's JSON itself, instead of a file."""
+    groq_api_key: SecretStr | None = None

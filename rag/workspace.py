@@ -1,0 +1,93 @@
+"""One home opened: its key, its rows, its artifacts, its releases."""
+
+import json
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from rag.errors import ConfigError
+from rag.settings import Settings
+from storage.artifacts import ArtifactStore
+from storage.database import Database
+from storage.errors import StorageError
+from storage.keyring import Keyring
+from storage.registry import Registry
+from storage.sealing import Sealer
+
+logger = logging.getLogger(__name__)
+
+_MARK = "home.json"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """What the edges hand to the library."""
+
+    settings: Settings
+    sealer: Sealer
+    database: Database
+    artifacts: ArtifactStore
+    registry: Registry
+
+    @classmethod
+    def open(cls, settings: Settings) -> "Workspace":
+        """Open the home, making it first if it is not there.
+
+        :raises StorageError: if it cannot be written.
+        :raises WrongKey: if another key sealed it, or its key is missing.
+        """
+        home = settings.home.expanduser().absolute()
+        mark = home / _MARK
+        try:
+            home.mkdir(parents=True, exist_ok=True, mode=0o700)
+            sealer = Sealer(_keyring(settings, create=not mark.exists()))
+            if mark.exists():
+                sealer.verify_key_check(_key_check(mark), str(home))
+            else:
+                _write_mark(mark, sealer.key_check())
+        except OSError as error:
+            raise StorageError(
+                f"cannot use the home folder {home} ({error.strerror}): make room or give write access, or choose "
+                "another with RAGLOOP_HOME"
+            ) from error
+        database = Database(settings.database_url or f"sqlite:///{home / 'ragloop.db'}", sealer)
+        database.migrate()
+        root = settings.artifact_root or str(home / "artifacts")
+        return cls(settings, sealer, database, ArtifactStore(root, home / "cache", sealer), Registry(database))
+
+    @property
+    def home(self) -> Path:
+        """The home folder, absolute."""
+        return self.settings.home.expanduser().absolute()
+
+    def require_room(self, megabytes: int) -> None:
+        """Check that the home's disk has room before long work starts.
+
+        :raises StorageError: if it has not.
+        """
+        free = shutil.disk_usage(self.home).free // 2**20
+        if free < megabytes:
+            raise StorageError(
+                f"the disk of the home folder {self.home} has {free} MB free and this needs {megabytes} MB: make room, "
+                "or choose another with RAGLOOP_HOME"
+            )
+
+
+def _keyring(settings: Settings, create: bool) -> Keyring:
+    if settings.keyring is not None:
+        return Keyring.from_json(settings.keyring.get_secret_value())
+    return Keyring.load_or_create(settings.key_file.expanduser(), create=create)
+
+
+def _key_check(mark: Path) -> str:
+    try:
+        return str(json.loads(mark.read_text(encoding="utf-8"))["key_check"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{mark} is damaged: restore it from a backup of the home folder") from error
+
+
+def _write_mark(mark: Path, key_check: str) -> None:
+    draft = mark.with_suffix(".tmp")
+    draft.write_text(json.dumps({"key_check": key_check}), encoding="utf-8")
+    draft.replace(mark)

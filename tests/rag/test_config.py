@@ -1,0 +1,46 @@
+import subprocess
+import sys
+
+import pytest
+from pydantic import ValidationError
+
+from rag.config import Config, IndexConfig, Profile, detect_profile, load_config
+from rag.errors import ConfigError
+
+
+@pytest.mark.parametrize("profile", Profile)
+def test_every_profile_loads(profile):
+    assert isinstance(load_config(profile), Config)
+
+
+def test_an_unknown_profile_is_answered_with_the_known_ones():
+    with pytest.raises(ConfigError, match="'huge'.*cpu, gpu-6gb, gpu-16gb, smoke"):
+        load_config("huge")
+
+
+def test_a_config_is_frozen_and_strict():
+    config = load_config("cpu")
+    with pytest.raises(ValidationError):
+        config.embedding.epochs = 3
+    with pytest.raises(ValidationError):
+        IndexConfig(window_token=3)
+
+
+def test_the_batch_size_of_encoding_is_no_part_of_an_index():
+    assert IndexConfig(encode_batch=1).model_dump() == IndexConfig(encode_batch=9).model_dump()
+
+
+def test_the_profile_is_fitted_to_the_card(tmp_path, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert detect_profile() is Profile.CPU
+    tool = tmp_path / "nvidia-smi"
+    for memory, expected in (("6144", Profile.GPU_6GB), ("16380", Profile.GPU_16GB), ("no card", Profile.CPU)):
+        tool.write_text(f"#!/bin/sh\necho '{memory}'\n")
+        tool.chmod(0o755)
+        assert detect_profile() is expected
+
+
+def test_config_and_settings_import_no_torch():
+    code = "import sys, rag.config, rag.settings, rag.workspace, rag.releases; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,76 @@
+import os
+
+import pytest
+
+from rag.errors import ConfigError
+from rag.settings import Settings
+from rag.workspace import Workspace
+from storage.errors import StorageError, WrongKey
+
+
+def test_a_fresh_home_is_made_with_its_key_apart(home, tmp_path):
+    space = Workspace.open(Settings())
+    key = tmp_path / "keys" / "keyring.json"
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert not key.is_relative_to(space.home)
+    assert (home / "ragloop.db").is_file()
+
+
+def test_a_home_opens_again_with_its_key(home):
+    sealed = Workspace.open(Settings()).sealer.seal_text("words", "place")
+    assert Workspace.open(Settings()).sealer.open_text(sealed, "place") == "words"
+
+
+def test_another_key_is_refused_and_changes_nothing(home, tmp_path, monkeypatch):
+    Workspace.open(Settings())
+    before = (home / "home.json").read_bytes()
+    Workspace.open(Settings(home=tmp_path / "other", key_file=tmp_path / "other.json"))
+    monkeypatch.setenv("RAGLOOP_KEY_FILE", str(tmp_path / "other.json"))
+    with pytest.raises(WrongKey, match="home"):
+        Workspace.open(Settings())
+    assert (home / "home.json").read_bytes() == before
+
+
+def test_a_lost_key_is_not_replaced_by_a_new_one(home, tmp_path):
+    Workspace.open(Settings())
+    key = tmp_path / "keys" / "keyring.json"
+    key.unlink()
+    with pytest.raises(StorageError, match=r"keyring\.json"):
+        Workspace.open(Settings())
+    assert not key.exists()
+
+
+def test_the_keyring_itself_can_be_given(home, tmp_path, monkeypatch):
+    Workspace.open(Settings())
+    key = tmp_path / "keys" / "keyring.json"
+    monkeypatch.setenv("RAGLOOP_KEYRING", key.read_text())
+    key.unlink()
+    Workspace.open(Settings())
+
+
+def test_a_home_that_is_a_file_is_refused_in_one_line(home):
+    home.write_text("")
+    with pytest.raises(StorageError, match="RAGLOOP_HOME"):
+        Workspace.open(Settings())
+
+
+def test_a_damaged_mark_is_named(home):
+    Workspace.open(Settings())
+    (home / "home.json").write_text("{")
+    with pytest.raises(ConfigError, match=r"home\.json is damaged"):
+        Workspace.open(Settings())
+
+
+def test_too_little_room_is_said_before_the_work(space):
+    with pytest.raises(StorageError, match="MB free and this needs"):
+        space.require_room(10**9)
+    space.require_room(1)
+
+
+def test_settings_come_from_the_environment_and_the_dotenv_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("RAGLOOP_MODELS=hub\nRAGLOOP_GROQ_API_KEY=secret\n")
+    settings = Settings()
+    assert settings.models == "hub"
+    assert "secret" not in repr(settings)
+    assert os.environ.get("RAGLOOP_MODELS") is None
