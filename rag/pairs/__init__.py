@@ -1,0 +1,1 @@
+"""Chunks and logs -> query pairs."""

@@ -1,0 +1,102 @@
+"""Training data as plain files that a person asked for: readable by their owner alone, whole or not there."""
+
+import json
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from rag.corpus.document import Chunk
+from rag.pairs.pair import Origin, QueryPair, Split
+from storage.errors import StorageError
+
+
+def export_pairs(
+    folder: Path, pairs: Sequence[QueryPair], chunks: Sequence[Chunk], texts: Mapping[str, str]
+) -> dict[str, Path]:
+    """Write the pairs and the corpus as four plain files of mode 0600; return their paths by file name.
+
+    Lines of pairs can be imported again. `texts` holds the documents' extracted text by document id.
+
+    :raises StorageError: if the folder cannot be written; then no file was changed.
+    """
+    places = _ChunkFinder(chunks)
+    lines = {pair.id: json.dumps(_fields(pair, places, texts), ensure_ascii=False) + "\n" for pair in pairs}
+    contents: dict[str, Iterable[str]] = {
+        "qa_pairs.jsonl": (lines[pair.id] for pair in pairs),
+        "synthetic_data.jsonl": (lines[pair.id] for pair in pairs if pair.origin is Origin.SYNTHETIC),
+        "evaluation_set.jsonl": (lines[pair.id] for pair in pairs if pair.split is Split.EVALUATION),
+        "domain_corpus.txt": _passages(chunks),
+    }
+    written: dict[Path, Path] = {}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            written[_write_beside(folder / name, content)] = folder / name
+        for temporary, path in written.items():
+            os.replace(temporary, path)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise StorageError(f"cannot export to {folder}: {reason}: choose a folder that can be written") from error
+    finally:
+        for temporary in written:
+            temporary.unlink(missing_ok=True)
+    return {path.name: path for path in written.values()}
+
+
+class _ChunkFinder:
+    """The chunk that holds most of a span."""
+
+    def __init__(self, chunks: Iterable[Chunk]) -> None:
+        self._by_document: dict[str, list[Chunk]] = {}
+        for chunk in chunks:
+            self._by_document.setdefault(chunk.doc_id, []).append(chunk)
+
+    def index(self, doc_id: str, start: int, end: int) -> int | None:
+        """Return the `chunk_index` of the chunk with most of the span, the first of equals; None if none has any."""
+
+        def overlap(chunk: Chunk) -> int:
+            return min(chunk.char_end, end) - max(chunk.char_start, start)
+
+        best = max(self._by_document.get(doc_id, ()), key=overlap, default=None)
+        return best.chunk_index if best is not None and overlap(best) > 0 else None
+
+
+def _fields(pair: QueryPair, places: _ChunkFinder, texts: Mapping[str, str]) -> dict[str, object]:
+    text = texts.get(pair.doc_id, "")
+    return {
+        "id": pair.id,
+        "question": pair.anchor,
+        "answer": pair.answer,
+        "document": pair.document,
+        "answer_start": pair.answer_start,
+        "answer_end": pair.answer_end,
+        "type": pair.question_type.value,
+        "origin": pair.origin.value,
+        "split": pair.split.value,
+        "group": pair.group,
+        "chunk_index": places.index(pair.doc_id, pair.answer_start, pair.answer_end),
+        "evidence": text[pair.answer_start : pair.answer_end],
+        "positive": pair.positive,
+        "negatives": list(pair.negatives),
+    }
+
+
+def _passages(chunks: Iterable[Chunk]) -> Iterator[str]:
+    for chunk in chunks:
+        yield chunk.text.strip() + "\n\n"
+
+
+def _write_beside(path: Path, content: Iterable[str]) -> Path:
+    """Write to a new file of mode 0600 next to `path` and return its path."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.writelines(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return temporary

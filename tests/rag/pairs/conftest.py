@@ -1,0 +1,26 @@
+from collections.abc import Callable
+
+import pytest
+
+from rag.pairs.pair import Origin, QueryPair, QuestionType, Split
+
+
+@pytest.fixture
+def make_pair() -> Callable[..., QueryPair]:
+    def make(anchor: str, **fields: object) -> QueryPair:
+        defaults: dict[str, object] = {
+            "id": anchor,
+            "anchor": anchor,
+            "answer": "an answer",
+            "doc_id": "d1",
+            "document": "d1.txt",
+            "answer_start": 0,
+            "answer_end": 9,
+            "question_type": QuestionType.FACTUAL,
+            "origin": Origin.REAL,
+            "split": Split.TRAIN,
+            "group": "d1",
+        }
+        return QueryPair.model_validate({**defaults, **fields})
+
+    return make

@@ -1,0 +1,65 @@
+import pytest
+
+from rag.errors import LeakFound
+from rag.pairs.filters import assert_no_leak, deduplicate, drop_leaks
+from rag.pairs.pair import Origin
+
+ASKED = "How long does a breath of the Skarn 6 last in winter?"
+
+
+def test_a_real_question_wins_over_the_same_synthetic_one(make_pair):
+    synthetic = make_pair("What is a spate", id="s", origin=Origin.SYNTHETIC)
+    real = make_pair("what is a SPATE?", id="r")
+    kept, dropped = deduplicate([synthetic, make_pair("Another?", id="o"), real])
+    assert [pair.id for pair in kept] == ["o", "r"] and [pair.id for pair in dropped] == ["s"]
+
+
+def test_the_same_question_of_another_document_is_kept(make_pair):
+    kept, dropped = deduplicate([make_pair("What is in the crate?"), make_pair("What is in the crate?", doc_id="d2")])
+    assert len(kept) == 2 and not dropped
+
+
+def test_equal_and_nearly_equal_questions_leak(make_pair):
+    evaluation = [make_pair(ASKED, group="e")]
+    train = [
+        make_pair(ASKED.upper(), id="equal"),
+        make_pair("how long does a breath of the Skarn 6 last in the winter", id="near"),
+        make_pair("How far from the wall must the Skarn 6 stand?", id="far"),
+    ]
+    kept, n_dropped = drop_leaks(train, evaluation)
+    assert [pair.id for pair in kept] == ["far"] and n_dropped == 2
+
+
+def test_a_pair_of_an_evaluated_group_leaks(make_pair):
+    kept, n_dropped = drop_leaks([make_pair("Something else?", group="e")], [make_pair(ASKED, group="e")])
+    assert not kept and n_dropped == 1
+
+
+def test_the_last_guard_stops_a_run_with_the_ids_that_leak(make_pair):
+    evaluation = [make_pair(ASKED, group="e")]
+    with pytest.raises(LeakFound, match="bad-1"):
+        assert_no_leak([make_pair("Fine?"), make_pair(ASKED, id="bad-1")], evaluation)
+    assert_no_leak([make_pair("Fine?")], evaluation)
+
+
+def test_the_same_question_about_another_product_is_no_leak(make_pair):
+    evaluation = [make_pair("How long is the warranty of the Skarn 8 in winter?", group="e")]
+    train = [make_pair("How long is the warranty of the Skarn 12 in winter?", group="t")]
+    assert drop_leaks(train, evaluation) == (train, 0)
+
+
+def test_prefix_filtering_finds_what_comparing_all_pairs_finds(make_pair):
+    import random
+
+    draw = random.Random(3)
+    lexicon = [f"w{n}" for n in range(14)]
+    train = [make_pair(" ".join(draw.sample(lexicon, draw.randint(2, 10))), group="t") for _ in range(300)]
+    evaluation = [make_pair(" ".join(draw.sample(lexicon, draw.randint(2, 10))), group="e") for _ in range(60)]
+    bags = [set(pair.anchor.split()) for pair in evaluation]
+
+    def alike(one, other):
+        return (one <= other or other <= one) and len(one & other) / len(one | other) >= 0.8
+
+    expected = [p for p in train if not any(alike(bag, set(p.anchor.split())) for bag in bags)]
+    assert 0 < len(expected) < len(train)
+    assert drop_leaks(train, evaluation)[0] == expected
