@@ -1,0 +1,74 @@
+"""What an evaluation of one release says, question by question; ids and numbers only, no text."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from rag.evaluation.metrics import mean_metrics
+from rag.pairs.pair import Origin, QuestionType
+
+
+class QuestionResult(BaseModel):
+    """One question's metrics."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    document: str
+    origin: Origin
+    question_type: QuestionType
+    metrics: dict[str, float]
+    latency_ms: float
+    """Encoding the question, searching and ranking."""
+
+
+class EvaluationReport(BaseModel):
+    """One release on one evaluation set."""
+
+    model_config = ConfigDict(frozen=True)
+
+    evaluation_set: str
+    """Digest of the pairs artifact that holds the questions."""
+    questions: tuple[QuestionResult, ...]
+    general_hit1: float
+    """hit@1 of the embedder alone on the general set that ships with ragloop."""
+    serving_bytes: int
+    """Size of the embedder's and the index's files."""
+
+    def of(self, origin: Origin) -> list[QuestionResult]:
+        """Return the results of one origin."""
+        return [q for q in self.questions if q.origin == origin]
+
+    def means(self, origin: Origin | None = None, question_type: QuestionType | None = None) -> dict[str, float]:
+        """Return mean metrics, of one origin and of one type if given."""
+        rows = [
+            q.metrics for q in self.questions if origin in (None, q.origin) and question_type in (None, q.question_type)
+        ]
+        return mean_metrics(rows)
+
+    @property
+    def latency_p95_ms(self) -> float:
+        """95th percentile of the time to retrieve."""
+        times = [q.latency_ms for q in self.questions]
+        return round(float(np.percentile(times, 95)), 1) if times else 0.0
+
+
+def judged_questions(
+    reports: Sequence[EvaluationReport], enough: int
+) -> tuple[Origin, list[tuple[QuestionResult, ...]]]:
+    """Return the questions that decide, one tuple a question with each report's result.
+
+    Real questions decide where there are enough of them, else synthetic ones; if neither are enough, the more numerous.
+    """
+    shared = {origin: _shared(reports, origin) for origin in (Origin.REAL, Origin.SYNTHETIC)}
+    for origin, results in shared.items():
+        if len(results) >= enough:
+            return origin, results
+    origin = max(shared, key=lambda o: len(shared[o]))
+    return origin, shared[origin]
+
+
+def _shared(reports: Sequence[EvaluationReport], origin: Origin) -> list[tuple[QuestionResult, ...]]:
+    by_id = [{q.id: q for q in report.of(origin)} for report in reports]
+    return [tuple(results[i] for results in by_id) for i in by_id[0] if all(i in results for results in by_id)]

@@ -1,0 +1,44 @@
+"""Evaluations as rows that people read; the command line and Prefect show the same ones."""
+
+from rag.evaluation.gate import Verdict
+from rag.evaluation.report import EvaluationReport
+from rag.pairs.pair import Origin, QuestionType
+
+SHOWN = ("hit@1", "hit@5", "mrr@10")
+
+
+def comparison_rows(verdict: Verdict) -> list[dict[str, str]]:
+    """Return a row a metric: before, after, the paired gain and its interval."""
+    return [
+        {
+            "metric": metric,
+            "before": f"{verdict.before[metric]:.3f}",
+            "after": f"{verdict.after[metric]:.3f}",
+            "paired gain [95% interval]": str(gain),
+        }
+        for metric, gain in verdict.gains.items()
+    ]
+
+
+def report_rows(report: EvaluationReport) -> list[dict[str, str]]:
+    """Return a row for each origin and type of question that was asked."""
+    rows = []
+    for origin in Origin:
+        for question_type in (None, *QuestionType):
+            count = sum(q.origin is origin and question_type in (None, q.question_type) for q in report.questions)
+            if count:
+                means = report.means(origin, question_type)
+                name = {"questions": f"{origin}, {question_type or 'all'}", "n": str(count)}
+                rows.append(name | {metric: f"{means[metric]:.3f}" for metric in means})
+    return rows
+
+
+def verdict_markdown(verdict: Verdict, release_id: int) -> str:
+    """Return the verdict on a release as a page."""
+    rows = comparison_rows(verdict)
+    if not rows:
+        return f"# Release {release_id}: {verdict.decision}\n\n{verdict.reason}\n"
+    header = " | ".join(rows[0])
+    lines = [f"| {header} |", "|" + "---|" * len(rows[0]), *(f"| {' | '.join(row.values())} |" for row in rows)]
+    table = "\n".join(lines)
+    return f"# Release {release_id}: {verdict.decision}\n\n{verdict.reason}\n\n{table}\n"

@@ -1,0 +1,159 @@
+"""What serves, and what would: models, index and answering config as one."""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from rag.config import Config, GateConfig, RetrievalConfig
+from rag.embedding.artifact import base_embedder, load_encoder
+from rag.evaluation.artifact import load_report
+from rag.evaluation.gate import Decision, Verdict, judge
+from rag.retrieval.artifact import index_artifact, load_index
+from rag.workspace import Workspace
+from storage.artifacts import ArtifactRef
+from storage.errors import ReleaseNotFound
+from storage.registry import Release
+
+if TYPE_CHECKING:
+    from rag.retrieval.retriever import Retriever
+
+BASE, PRODUCTION = "base", "production"
+
+
+class Candidate(BaseModel):
+    """What a training produced, by reference."""
+
+    model_config = ConfigDict(frozen=True)
+
+    corpus: ArtifactRef
+    pairs: ArtifactRef
+    embedder: ArtifactRef
+    index: ArtifactRef
+    retrieval: RetrievalConfig
+
+
+def serving_release(space: Workspace, collection: str) -> Release:
+    """Return the release in production.
+
+    :raises ReleaseNotFound: if the collection has none yet.
+    """
+    release = space.registry.production(collection)
+    if release is None:
+        raise ReleaseNotFound(f"the collection {collection!r} has no release: add documents with `ragloop ingest PATH`")
+    return release
+
+
+def named_release(space: Workspace, collection: str, name: str) -> Release:
+    """Return a release by id, or the one in production.
+
+    :raises ReleaseNotFound: if no release answers to the name.
+    """
+    if name == PRODUCTION:
+        return serving_release(space, collection)
+    if not name.isdigit():
+        raise ReleaseNotFound(f"no release {name!r}: give an id from `ragloop releases list`, {PRODUCTION} or {BASE}")
+    return space.registry.get(collection, int(name))
+
+
+def open_retriever(space: Workspace, collection: str, name: str, config: Config) -> "Retriever":
+    """Open a release for searching; `base` is the untuned embedder over the documents of production.
+
+    :raises ReleaseNotFound: if no release answers to the name.
+    """
+    from rag.retrieval.retriever import Retriever
+
+    store = space.artifacts
+    if name == BASE:
+        corpus = ArtifactRef.model_validate(serving_release(space, collection).lineage["corpus"])
+        embedder = base_embedder(store, space.settings.models)
+        index = index_artifact(store, corpus, embedder, config)
+        retrieval = config.retrieval
+    else:
+        release = named_release(space, collection, name)
+        embedder, index = release.embedder, release.index
+        retrieval = RetrievalConfig.model_validate(release.answering)
+    return Retriever(load_index(store, index), load_encoder(store, embedder), retrieval)
+
+
+def refresh_release(space: Workspace, collection: str, corpus: ArtifactRef, config: Config) -> Release:
+    """Put the documents as they stand into production, under the models that serve; the first time, the untuned ones.
+
+    No gate: the models do not change, and people expect to find what they have just added.
+    """
+    production = space.registry.production(collection)
+    action: Literal["promote", "refresh"]
+    if production is None:
+        embedder, answering = base_embedder(space.artifacts, space.settings.models), config.retrieval.model_dump()
+        reason, action = "first release: untuned models", "promote"
+    else:
+        embedder, answering = production.embedder, production.answering
+        reason, action = f"documents changed; the models of release {production.id}", "refresh"
+    index = index_artifact(space.artifacts, corpus, embedder, config)
+    if production is not None and production.index == index:
+        return production
+    release = space.registry.register(
+        collection,
+        parent_id=production.id if production else None,
+        reason=reason,
+        embedder=embedder,
+        index=index,
+        answering=answering,
+        config=config.model_dump(mode="json"),
+        lineage={**(production.lineage if production else {}), "corpus": corpus.model_dump()},
+    )
+    return space.registry.promote(collection, release.id, reason, action=action)
+
+
+def register_candidate(space: Workspace, collection: str, candidate: Candidate, config: Config) -> Release:
+    """Record a candidate; the same one twice is the same release."""
+    production = serving_release(space, collection)
+    return space.registry.register(
+        collection,
+        parent_id=production.id,
+        reason="candidate",
+        embedder=candidate.embedder,
+        index=candidate.index,
+        answering=candidate.retrieval.model_dump(),
+        config=config.model_dump(mode="json"),
+        lineage={"corpus": candidate.corpus.model_dump(), "pairs": candidate.pairs.model_dump()},
+    )
+
+
+def settled(space: Workspace, collection: str, candidate: Release) -> str | None:
+    """Return why a candidate needs no judging: it serves already, or lost to what serves; None if it needs it."""
+    production = serving_release(space, collection)
+    if candidate.id == production.id:
+        return f"nothing new since release {production.id}: the same documents, questions and config"
+    for row in space.registry.evaluations(candidate.id):
+        if row.against_id == production.id and row.verdict == Decision.KEEP:
+            return f"nothing new since release {candidate.id} was kept out: {row.reason}"
+    return None
+
+
+def judge_candidate(
+    space: Workspace, collection: str, candidate: Release, reports: tuple[ArtifactRef, ArtifactRef], config: GateConfig
+) -> Verdict:
+    """Judge a candidate by its own report and production's, record the verdict, and promote or keep out."""
+    production = serving_release(space, collection)
+    report, against = (load_report(space.artifacts, ref) for ref in reports)
+    verdict = judge(report, against, config)
+    space.registry.record_evaluation(
+        candidate.id,
+        against_id=production.id,
+        evaluation_set_digest=report.evaluation_set,
+        metrics=verdict.model_dump(mode="json"),
+        verdict=verdict.decision.value,
+        reason=verdict.reason,
+        artifact=reports[0],
+    )
+    if verdict.decision is Decision.PROMOTE:
+        space.registry.promote(collection, candidate.id, verdict.reason)
+    else:
+        space.registry.keep_out(candidate.id, verdict.reason)
+    return verdict
+
+
+def last_verdict(space: Workspace, release: Release) -> dict[str, Any] | None:
+    """Return the numbers of the verdict that brought a release in or kept it out; None if it had none."""
+    rows = [row for row in space.registry.evaluations(release.id) if row.verdict]
+    return dict(rows[-1].metrics) if rows else None

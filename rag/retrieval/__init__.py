@@ -1,0 +1,1 @@
+"""Dense and lexical search, and their fusion."""

@@ -1,0 +1,114 @@
+"""What is searched: vectors of windows, words of chunks and of windows, and the chunks themselves, sealed together."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.config import IndexConfig
+from rag.corpus.document import Chunk
+from rag.errors import EmptyCorpus
+from rag.retrieval.dense import WindowVectors
+from rag.retrieval.lexical import Lexical, Scores, lexical_engine
+
+VECTORS, METADATA, DOC_VERSIONS, WORDS, WINDOW_WORDS = (
+    "faiss_index.encrypted",
+    "metadata.encrypted",
+    "doc_versions.encrypted",
+    "bm25_chunks.encrypted",
+    "bm25_windows.encrypted",
+)
+
+Windowing = Callable[[str, int, int], list[tuple[int, int]]]
+"""(text, tokens, stride) -> character spans of the text's windows."""
+
+
+class PassageEncoder(Protocol):
+    """What an index needs of an embedder."""
+
+    def encode_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return float32 (len(texts), dim), L2-normalized."""
+        ...
+
+
+@dataclass(frozen=True)
+class Index:
+    """One searchable collection."""
+
+    chunks: tuple[Chunk, ...]
+    windows_per_chunk: tuple[int, ...]
+    doc_versions: dict[str, str]
+    """Document name -> id of the version that is indexed."""
+    vectors: WindowVectors
+    words: Lexical
+    window_words: Lexical
+    lexical_engine: str
+
+    def lexical_scores(self, query: str) -> Scores:
+        """Return float32 (n_chunks,): BM25 of a chunk plus that of its best window, so that a tight match counts."""
+        first = np.cumsum((0, *self.windows_per_chunk[:-1]))
+        return self.words.scores(query) + np.maximum.reduceat(self.window_words.scores(query), first)
+
+    def chunks_of(self, documents: Sequence[str]) -> NDArray[np.int64]:
+        """Return the positions of all chunks of the named documents."""
+        wanted = set(documents)
+        return np.array([i for i, c in enumerate(self.chunks) if c.document in wanted], dtype=np.int64)
+
+    def to_files(self) -> dict[str, bytes]:
+        """Return the files of an index release; the caller seals them."""
+        metadata = {
+            "lexical_engine": self.lexical_engine,
+            "windows_per_chunk": self.windows_per_chunk,
+            "chunks": [c.model_dump() for c in self.chunks],
+        }
+        return {
+            VECTORS: self.vectors.to_bytes(),
+            METADATA: json.dumps(metadata).encode(),
+            DOC_VERSIONS: json.dumps(self.doc_versions).encode(),
+            WORDS: self.words.to_bytes(),
+            WINDOW_WORDS: self.window_words.to_bytes(),
+        }
+
+    @classmethod
+    def from_files(cls, read: Callable[[str], bytes]) -> "Index":
+        """Load an index; `read` opens and authenticates one file by name."""
+        metadata: dict[str, Any] = json.loads(read(METADATA))
+        engine = lexical_engine(metadata["lexical_engine"])
+        per_chunk = tuple(metadata["windows_per_chunk"])
+        return cls(
+            chunks=tuple(Chunk.model_construct(**c) for c in metadata["chunks"]),
+            windows_per_chunk=per_chunk,
+            doc_versions=json.loads(read(DOC_VERSIONS)),
+            vectors=WindowVectors.from_bytes(read(VECTORS), per_chunk),
+            words=engine.from_bytes(read(WORDS)),
+            window_words=engine.from_bytes(read(WINDOW_WORDS)),
+            lexical_engine=metadata["lexical_engine"],
+        )
+
+
+def build_index(chunks: Sequence[Chunk], encoder: PassageEncoder, windows: Windowing, config: IndexConfig) -> Index:
+    """Index chunks: every window is encoded, and the words of chunks and windows are counted.
+
+    :raises EmptyCorpus: if there are no chunks.
+    """
+    if not chunks:
+        raise EmptyCorpus("no chunks to index: ingest documents first with `ragloop ingest PATH`")
+    texts: list[str] = []
+    per_chunk: list[int] = []
+    for chunk in chunks:
+        spans = windows(chunk.text, config.window_tokens, config.window_stride)
+        texts.extend(chunk.text[start:end] for start, end in spans)
+        per_chunk.append(len(spans))
+    engine = lexical_engine(config.lexical_engine)
+    return Index(
+        chunks=tuple(chunks),
+        windows_per_chunk=tuple(per_chunk),
+        doc_versions={c.document: c.doc_id for c in chunks},
+        vectors=WindowVectors.build(encoder.encode_passages(texts), per_chunk),
+        words=engine.build([c.text for c in chunks]),
+        window_words=engine.build(texts),
+        lexical_engine=config.lexical_engine,
+    )

@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+
+from rag.corpus.document import Chunk
+from rag.evaluation.metrics import mean_metrics, question_metrics, relevant_positions
+from rag.pairs.pair import Origin, QueryPair, QuestionType, Split
+
+
+def chunk(document, i, start, end):
+    return Chunk(
+        doc_id=document,
+        document=document,
+        page_no=1,
+        chunk_index=i,
+        char_start=start,
+        char_end=end,
+        n_tokens=1,
+        text="x",
+    )
+
+
+def pair(start, end, document="a"):
+    return QueryPair(
+        id="p",
+        anchor="q",
+        answer="a",
+        doc_id=document,
+        document=document,
+        answer_start=start,
+        answer_end=end,
+        question_type=QuestionType.FACTUAL,
+        origin=Origin.REAL,
+        split=Split.EVALUATION,
+        group=document,
+    )
+
+
+CHUNKS = [chunk("a", 0, 0, 100), chunk("a", 1, 80, 180), chunk("b", 0, 0, 100)]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        (10, 20, [0]),
+        (85, 95, [0, 1]),  # whole in the overlap of both
+        (90, 110, [0, 1]),  # exactly half in the first
+        (95, 125, [1]),
+        (0, 1000, [0, 1]),  # no chunk holds half: those with the most
+        (500, 600, []),
+    ],
+)
+def test_a_chunk_is_relevant_if_it_holds_half_of_the_evidence(start, end, expected):
+    assert relevant_positions(pair(start, end), CHUNKS).tolist() == expected
+
+
+def test_another_documents_chunk_is_not_relevant():
+    assert relevant_positions(pair(10, 20, "b"), CHUNKS).tolist() == [2]
+
+
+def test_metrics_of_a_hit_at_rank_three():
+    metrics = question_metrics(np.array([5, 6, 7, 8]), np.array([7]))
+    assert metrics == {
+        "hit@1": 0,
+        "hit@5": 1,
+        "hit@20": 1,
+        "mrr@10": pytest.approx(1 / 3),
+        "ndcg@10": pytest.approx(0.5),
+    }
+
+
+def test_a_hit_past_rank_ten_counts_for_hit_at_20_alone():
+    metrics = question_metrics(np.arange(20), np.array([14]))
+    assert metrics == {"hit@1": 0, "hit@5": 0, "hit@20": 1, "mrr@10": 0, "ndcg@10": 0}
+
+
+def test_all_relevant_first_is_perfect():
+    assert set(question_metrics(np.arange(20), np.array([0, 1])).values()) == {1}
+
+
+def test_nothing_relevant_scores_nothing():
+    assert set(question_metrics(np.arange(20), np.array([], dtype=np.int64)).values()) == {0}
+
+
+def test_means():
+    assert mean_metrics([{"hit@1": 1.0}, {"hit@1": 0.0}]) == {"hit@1": 0.5}
+    assert mean_metrics([]) == {}
