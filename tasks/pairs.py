@@ -1,0 +1,34 @@
+"""Tasks that make query pairs."""
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from rag.config import Config
+from rag.pairs.artifact import PairInputs, pairs_artifact, synthetic_artifact
+from rag.pairs.splitting import split_artifact
+from rag.settings import Settings
+from rag.workspace import Workspace
+from storage.artifacts import ArtifactRef
+
+
+@task(cache_policy=NO_CACHE)
+def split_documents(collection: str, corpus: ArtifactRef, config: Config) -> ArtifactRef:
+    """Give each document its group and split."""
+    space = Workspace.open(Settings())
+    return split_artifact(space.artifacts, space.database, collection, corpus, config.split)
+
+
+@task(cache_policy=NO_CACHE)
+def write_questions(corpus: ArtifactRef, split: ArtifactRef, config: Config) -> ArtifactRef:
+    """Write questions from the chunks."""
+    return synthetic_artifact(Workspace.open(Settings()).artifacts, corpus, split, config)
+
+
+@task(cache_policy=NO_CACHE)
+def assemble_pairs(
+    collection: str, corpus: ArtifactRef, split: ArtifactRef, synthetic: ArtifactRef, config: Config
+) -> ArtifactRef:
+    """Bring real and synthetic questions together as pairs."""
+    space = Workspace.open(Settings())
+    inputs = PairInputs(corpus=corpus, split=split, synthetic=synthetic)
+    return pairs_artifact(space.artifacts, space.database, collection, inputs, config)

@@ -1,0 +1,99 @@
+"""The loop, killed and started again."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.company import write_company, write_questions
+from tests.e2e.conftest import Ragloop
+
+TOO_LONG_S = 300
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """A home whose retraining was killed right after its first checkpoint."""
+    ragloop = Ragloop(tmp_path_factory.mktemp("killed"))
+    ragloop.ok("ingest", write_company(ragloop.folder / "documents"))
+    ragloop.ok("pairs", "import", write_questions(ragloop.folder / "questions.jsonl"))
+    before = ragloop.ok("releases", "show", "production", "--json")
+    process = ragloop.start("retrain")
+    server_pid = None
+    try:
+        checkpoint = None
+        end = time.monotonic() + TOO_LONG_S
+        while checkpoint is None and process.poll() is None and time.monotonic() < end:
+            checkpoint = next(ragloop.home.rglob("checkpoint-*/trainer_state.json"), None)
+            time.sleep(0.02)
+        server_pid = _server_of(process.pid)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert checkpoint is not None, (ragloop.folder / "background.log").read_text()
+    return ragloop, before, server_pid
+
+
+def _server_of(pid):
+    """Return the pid of the Prefect server that a process started."""
+    told = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+    return next((int(line.split()[0]) for line in told.stdout.splitlines() if "uvicorn" in line), None)
+
+
+def test_production_is_untouched_by_the_kill(killed):
+    ragloop, before, _ = killed
+    assert ragloop.ok("releases", "show", "production", "--json") == before
+
+
+def test_the_killed_run_leaves_no_server_behind(killed):
+    _, _, server_pid = killed
+    assert server_pid is not None
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        try:
+            os.kill(server_pid, 0)
+        except ProcessLookupError:
+            return
+        if _is_zombie(server_pid):
+            return
+        time.sleep(0.2)
+    raise AssertionError("the server is still there")
+
+
+def _is_zombie(pid):
+    told = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return told.stdout.strip().startswith("Z")
+
+
+def test_the_next_run_goes_on_from_the_checkpoint_and_finishes(killed):
+    ragloop, _, _ = killed
+    outcome = json.loads(ragloop.ok("retrain", "--json"))
+    release = json.loads(ragloop.ok("releases", "show", str(outcome["release_id"]), "--json"))
+    digest = release["embedder"]["digest"]
+    manifest = json.loads((ragloop.home / "artifacts" / "embedder" / digest / "manifest.json").read_text())
+    training = manifest["facts"]["training"]
+    assert 0 < training["resumed_from_step"] < training["steps"]
+    assert not list(ragloop.home.rglob("checkpoint-*"))
+
+
+def test_nothing_new_is_said_and_nothing_is_built(killed):
+    ragloop, _, _ = killed
+    ragloop.ok("retrain")
+    before = sorted(map(str, (ragloop.home / "artifacts").rglob("manifest.json")))
+    assert "nothing new" in ragloop.ok("retrain")
+    assert sorted(map(str, (ragloop.home / "artifacts").rglob("manifest.json"))) == before
+
+
+def test_promote_and_rollback_change_what_answers(killed):
+    ragloop, _, _ = killed
+    newest = json.loads(ragloop.ok("releases", "list", "--json"))[0]["id"]
+    assert newest > 1
+    ragloop.ok("releases", "promote", "1")
+    ragloop.ok("releases", "promote", str(newest))
+    assert f"release {newest}" in ragloop.ok("releases", "promote", str(newest))
+    assert "release 1 serves" in ragloop.ok("releases", "rollback")
+    assert json.loads(ragloop.ok("releases", "show", "production", "--json"))["id"] == 1
+    assert "md" in ragloop.ok("search", "warranty")

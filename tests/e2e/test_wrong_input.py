@@ -1,0 +1,150 @@
+"""Whatever is wrong, one line says what and how to mend it, with exit code 2, and nothing is lost."""
+
+import io
+import json
+
+import pypdf
+import pytest
+from reportlab.pdfgen.canvas import Canvas
+
+
+def locked_pdf():
+    page = io.BytesIO()
+    canvas = Canvas(page)
+    canvas.drawString(100, 700, "A secret page.")
+    canvas.save()
+    writer = pypdf.PdfWriter(clone_from=io.BytesIO(page.getvalue()))
+    writer.encrypt("secret", algorithm="AES-256")
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("locked.pdf", locked_pdf(), "password"),
+        ("fake.docx", b"not a zip", "locked.pdf|fake.docx"),
+        ("zeros.txt", bytes(4096), "zeros.txt"),
+        ("torn.pdf", b"%PDF-1.7 and then nothing", "torn.pdf"),
+        ("empty.md", b"", "empty.md"),
+        ("picture.png", b"\x89PNG", "picture.png"),
+    ],
+)
+def test_a_bad_file_is_named(ragloop, name, content, words):
+    path = ragloop.folder / name
+    path.write_bytes(content)
+    line = ragloop.refused("ingest", path)
+    assert name in line
+    assert any(word in line for word in words.split("|"))
+
+
+def test_bad_files_never_stop_the_good_ones(ragloop):
+    folder = ragloop.folder / "mixed"
+    folder.mkdir()
+    (folder / "locked.pdf").write_bytes(locked_pdf())
+    (folder / "fake.docx").write_bytes(b"not a zip")
+    (folder / "good.md").write_text("# Good\n\nThe weathercock of the town hall is a gilded pike.")
+    done = ragloop("ingest", folder, "--json")
+    assert done.returncode == 2
+    assert json.loads(done.stdout) | {"chunks": 1} == {
+        "added": 1, "updated": 0, "unchanged": 0, "refused": 2, "skipped": 0, "chunks": 1, "release": 1,
+    }  # fmt: skip
+    assert [hit["document"] for hit in json.loads(ragloop.ok("search", "gilded pike", "--json"))] == ["good.md"]
+
+
+def test_an_empty_folder_is_named(ragloop):
+    (ragloop.folder / "nothing").mkdir()
+    assert "nothing" in ragloop.refused("ingest", ragloop.folder / "nothing")
+
+
+def test_a_path_that_is_not_there_is_named(ragloop):
+    assert "nowhere" in ragloop.refused("ingest", ragloop.folder / "nowhere")
+
+
+def test_a_broken_line_is_named_and_nothing_is_imported(company):
+    lines = [{"question": f"What is the lung of the {i}?", "answer": "The lung of the Alder stands"} for i in range(9)]
+    text = [json.dumps(line) for line in lines]
+    text[6] = '{"question": "half a li'
+    path = company.folder / "broken.jsonl"
+    path.write_text("\n".join(text))
+    before = company.ok("pairs", "stats", "--json")
+    line = company.refused("pairs", "import", path)
+    assert "broken.jsonl" in line
+    assert "7" in line
+    assert company.ok("pairs", "stats", "--json") == before
+
+
+def test_an_answer_that_no_document_holds_is_refused_by_name(company):
+    path = company.folder / "unknown.jsonl"
+    path.write_text(json.dumps({"id": "x9", "question": "Why?", "answer": "Because of the purple elephants of Mars."}))
+    assert "x9" in company.refused("pairs", "import", path)
+
+
+def test_questions_before_documents_are_refused(ragloop):
+    path = ragloop.folder / "q.jsonl"
+    path.write_text(json.dumps({"question": "Why?", "answer": "Because."}))
+    assert "ragloop ingest" in ragloop.refused("pairs", "import", path)
+
+
+@pytest.mark.parametrize("command", ["retrain", "pairs stats", "evaluate"])
+def test_an_unknown_profile_is_answered_with_the_known_ones(company, command):
+    line = company.refused(*command.split(), "--profile", "huge")
+    assert "huge" in line
+    assert "gpu-6gb" in line
+
+
+def test_a_setting_that_cannot_be_used_is_named(company):
+    line = company.refused("documents", RAGLOOP_MODELS="cloud")
+    assert "RAGLOOP_MODELS" in line
+    assert "cloud" in line
+
+
+def test_a_wrong_key_is_refused(company, tmp_path):
+    other = type(company)(tmp_path)
+    other.ok("doctor")
+    line = company.refused("search", "anything", RAGLOOP_KEY_FILE=other.environment["RAGLOOP_KEY_FILE"])
+    assert "key" in line
+
+
+def test_a_key_that_others_can_read_is_refused(ragloop):
+    ragloop.ok("doctor")
+    key = ragloop.folder / "keys" / "keyring.json"
+    key.chmod(0o644)
+    assert "chmod 600" in ragloop.refused("documents")
+
+
+def test_a_home_that_cannot_be_used_is_named(ragloop):
+    ragloop.home.write_text("a file stands here")
+    assert str(ragloop.home) in ragloop.refused("documents")
+
+
+@pytest.mark.parametrize("command", ["retrain", "search hello", "evaluate", "pairs stats", "pairs export out"])
+def test_a_collection_without_documents_says_what_to_do_first(ragloop, command):
+    assert "ragloop ingest" in ragloop.refused(*command.split())
+
+
+@pytest.mark.parametrize("release", ["99", "newest"])
+def test_an_unknown_release_is_named(company, release):
+    assert release in company.refused("releases", "show", release)
+    assert release in company.refused("search", "x", "--release", release)
+
+
+def test_nothing_to_roll_back_to_is_said(company):
+    assert "earlier release" in company.refused("releases", "rollback")
+
+
+def test_an_unknown_document_is_named(company):
+    assert "wine.md" in company.refused("search", "x", "--document", "wine.md")
+
+
+def test_search_wants_a_question_or_a_file(company):
+    assert "--questions" in company.refused("search")
+
+
+def test_a_run_that_fails_leaves_no_half_file(company, tmp_path):
+    questions, out = tmp_path / "q.jsonl", tmp_path / "run.jsonl"
+    rows = [{"id": "1", "question": "fine"}, {"id": "2", "question": "x", "restrict_to": "gone.md"}]
+    questions.write_text("\n".join(map(json.dumps, rows)))
+    assert "gone.md" in company.refused("search", "--questions", questions, "--out", out)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["q.jsonl"]

@@ -1,0 +1,155 @@
+"""The loop on the smoke profile, with the bundled models, a real home and a real Prefect server."""
+
+import pytest
+
+from flows.evaluate import evaluate
+from flows.ingest import ingest
+from flows.retrain import retrain
+from rag.config import Profile, load_config
+from rag.corpus.files import find_documents
+from rag.pairs.artifact import collection_pairs, load_pairs
+from rag.pairs.collection import import_questions, load_alignable
+from rag.pairs.pair import Origin
+from rag.pairs.questions_file import read_questions
+from rag.releases import open_retriever
+from rag.retrieval.query import Query
+from rag.settings import Settings
+from rag.workspace import Workspace
+from tests.company import write_company, write_questions
+
+SMOKE = load_config(Profile.SMOKE)
+
+
+def ingest_folder(folder):
+    files = find_documents([folder]).files
+    return ingest({file.name: str(file.path) for file in files}, profile=Profile.SMOKE)
+
+
+def first(space, release, question):
+    return open_retriever(space, "default", release, SMOKE).search(Query(id="q", question=question), 1)[0].chunk
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory):
+    """A home with documents, questions and one retraining; what each step said."""
+    folder = tmp_path_factory.mktemp("company")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAGLOOP_HOME", str(folder / "home"))
+        patch.setenv("RAGLOOP_KEY_FILE", str(folder / "keyring.json"))
+        patch.chdir(folder)
+        ingested = ingest_folder(write_company(folder / "documents"))
+        space = Workspace.open(Settings())
+        questions = read_questions(write_questions(folder / "questions.jsonl"))
+        known = load_alignable(space.artifacts, space.database, "default")
+        imported = import_questions(space.database, space.sealer, "default", questions, known)
+        retrained = retrain(profile=Profile.SMOKE)
+        yield space, folder, ingested, imported, retrained
+
+
+def test_the_first_ingest_makes_release_one_and_it_answers(company):
+    space, _, ingested, _, _ = company
+    assert ingested.release_id == 1
+    assert len(ingested.summary.added) == 8
+    assert first(space, "1", "ember mode of the Dogel").document == "dogel.md"
+
+
+def test_every_question_is_tied_to_its_passage(company):
+    _, _, _, imported, _ = company
+    assert (imported.imported, imported.refused) == (48, ())
+
+
+def test_a_retraining_judges_its_candidate_against_production(company):
+    space, _, _, _, retrained = company
+    assert retrained.verdict is not None
+    assert retrained.verdict.n_questions == len(evaluation_questions(space))
+    state = {"promote": "production", "keep": "kept_out"}[retrained.verdict.decision]
+    assert space.registry.get("default", retrained.release_id).state == state
+
+
+def evaluation_questions(space):
+    pairs = collection_pairs(space.artifacts, space.database, "default", SMOKE).pairs
+    return [p for p in load_pairs(space.artifacts, pairs).evaluation if p.origin is Origin.REAL]
+
+
+def test_no_document_is_in_two_splits(company):
+    space = company[0]
+    pairs = load_pairs(space.artifacts, collection_pairs(space.artifacts, space.database, "default", SMOKE).pairs)
+    train, validation, evaluation = ({p.document for p in part} for part in pairs)
+    assert train and validation and evaluation
+    assert not (train & validation or train & evaluation or validation & evaluation)
+
+
+def test_the_same_again_builds_nothing_and_changes_nothing(company):
+    space, folder, _, _, retrained = company
+    before = sorted(p.name for p in (folder / "home" / "artifacts").glob("*/*"))
+    serving = space.registry.production("default")
+    again = retrain(profile=Profile.SMOKE)
+    assert again.verdict is None
+    assert "nothing new" in again.nothing_new
+    assert again.release_id == retrained.release_id
+    assert sorted(p.name for p in (folder / "home" / "artifacts").glob("*/*")) == before
+    assert space.registry.production("default") == serving
+
+
+def test_a_candidate_of_shuffled_labels_is_kept_out(company):
+    space = company[0]
+    serving = space.registry.production("default")
+    outcome = retrain(profile=Profile.SMOKE, shuffle_labels=True)
+    assert outcome.verdict.decision == "keep"
+    assert space.registry.get("default", outcome.release_id).state == "kept_out"
+    assert space.registry.production("default") == serving
+
+
+def test_an_evaluation_reports_origins_apart(company):
+    space = company[0]
+    pairs = collection_pairs(space.artifacts, space.database, "default", SMOKE).pairs
+    _, report = evaluate("default", "1", pairs)
+    assert report.of(Origin.REAL)
+    assert report.of(Origin.SYNTHETIC)
+    assert 0 < report.general_hit1 <= 1
+
+
+def test_the_ui_has_the_metrics_table_and_the_verdict(company):
+    from prefect.artifacts import Artifact
+
+    assert Artifact.get("retrieval-metrics").type == "table"
+    assert Artifact.get("verdict").type == "markdown"
+
+
+def test_the_same_documents_again_are_left_alone(company):
+    space, folder, _, _, _ = company
+    serving = space.registry.production("default")
+    again = ingest_folder(folder / "documents")
+    assert len(again.summary.unchanged) == 8
+    assert again.release_id == serving.id
+
+
+def test_a_changed_document_is_a_new_version_that_is_found_at_once(company):
+    space, folder, _, _, _ = company
+    other = folder / "changed"
+    other.mkdir()
+    changed = other / "hassel.md"
+    changed.write_text((folder / "documents" / "hassel.md").read_text() + "\n\nThe Hassel is painted ultramarine.")
+    outcome = ingest_folder(other)
+    assert outcome.summary.updated == ("hassel.md",)
+    assert "ultramarine" in first(space, "production", "what colour is the ultramarine Hassel").text
+    assert "ultramarine" not in first(space, "1", "what colour is the ultramarine Hassel").text
+
+
+def test_rollback_brings_back_what_served_before(company):
+    space = company[0]
+    *_, before, serving = [p.release_id for p in space.registry.history("default")]
+    assert space.registry.production("default").id == serving
+    assert space.registry.rollback("default", "a test").id == before
+
+
+def test_a_file_that_cannot_be_read_never_stops_the_others(company):
+    _, folder, _, _, _ = company
+    mixed = folder / "mixed"
+    mixed.mkdir()
+    (mixed / "zeros.txt").write_bytes(bytes(1000))
+    (mixed / "fake.docx").write_bytes(b"no zip at all")
+    (mixed / "good.txt").write_text("The Iversen is a new product with a copper lid.")
+    outcome = ingest_folder(mixed)
+    assert set(outcome.summary.refused) == {"zeros.txt", "fake.docx"}
+    assert outcome.summary.added == ("good.txt",)
