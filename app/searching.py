@@ -13,13 +13,16 @@ from rag.retrieval.query import Query
 from rag.retrieval.retriever import Hit, Retriever
 
 
-def as_query(question: SearchQuestion) -> Query:
-    """Turn a line of a questions file into a search; of the history, what the person said counts."""
+def as_query(question: SearchQuestion, documents: tuple[str, ...] = ()) -> Query:
+    """Turn a line of a questions file into a search; of the history, what the person said counts.
+
+    `documents` restrict a line that names none itself.
+    """
     return Query(
         id=question.id,
         question=question.question,
         history=tuple(turn.content for turn in question.history if turn.role == "user"),
-        restrict_to=(question.restrict_to,) if question.restrict_to else (),
+        restrict_to=(question.restrict_to,) if question.restrict_to else documents,
     )
 
 
@@ -37,13 +40,13 @@ def hit_fields(hit: Hit) -> dict[str, Any]:
 
 def hit_row(hit: Hit) -> dict[str, Any]:
     """Return a hit as a row for people."""
-    text = " ".join(hit.chunk.text.split())
+    text = " ".join(hit.passage.split())
     return {
         "rank": hit.rank,
         "score": f"{hit.score:.3f}",
         "document": hit.chunk.document,
         "page": hit.chunk.page_no,
-        "text": text if len(text) <= 160 else f"{text[:157]}...",
+        "passage": text if len(text) <= 240 else f"{text[:237]}...",
     }
 
 

@@ -8,7 +8,7 @@ from rag.corpus.ingestion import IngestSummary
 from tasks.corpus import ingest_batch, snapshot_corpus
 from tasks.evaluation import release_documents
 
-BATCH = 64
+BATCH = 16
 """Documents a task."""
 
 

@@ -4,14 +4,13 @@ from prefect import flow
 from pydantic import BaseModel
 
 from flows.build_index import build_index
-from flows.evaluate import evaluate
+from flows.evaluate import compare
 from flows.synthesize import synthesize
 from flows.train_embedder import train_embedder
 from rag.config import Profile, load_config
 from rag.evaluation.gate import Verdict
 from tasks.corpus import snapshot_corpus
-from tasks.evaluation import judge, record_candidate
-from tasks.publishing import publish_verdict
+from tasks.evaluation import already_settled, record_candidate, release_documents
 
 
 class RetrainOutcome(BaseModel):
@@ -30,21 +29,18 @@ def retrain(
 
     `shuffle_labels` is a drill: the candidate learns nonsense, and the gate must keep it out.
     """
-    config = load_config(profile)
-    embedding = config.embedding.model_copy(update={"shuffle_labels": shuffle_labels})
+    config = load_config(profile, shuffle_labels)
 
     # Learn from the documents as they stand, and from what people asked.
     corpus = snapshot_corpus(collection)
     pairs = synthesize(collection, corpus, config)
-    embedder = train_embedder(pairs, embedding)
+    embedder = train_embedder(pairs, config.embedding)
     candidate = build_index(corpus, embedder, pairs, config)
-    release, nothing_new = record_candidate(collection, candidate, config)
-    if nothing_new:
+    release = record_candidate(collection, candidate, config)
+    if nothing_new := already_settled(collection, release, pairs):
         return RetrainOutcome(release_id=release.id, verdict=None, nothing_new=nothing_new)
 
-    # Only what is proven better, on the same questions, may serve.
-    against, _ = evaluate(collection, "production", pairs)
-    report, _ = evaluate(collection, str(release.id), pairs)
-    verdict = judge(collection, release, report, against, config)
-    publish_verdict(verdict, release.id)
+    # Only what is proven better, on the same questions, may serve; then also with what was ingested meanwhile.
+    verdict = compare(collection, release, pairs, config)
+    release_documents(collection, snapshot_corpus(collection), config)
     return RetrainOutcome(release_id=release.id, verdict=verdict)

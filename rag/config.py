@@ -141,8 +141,8 @@ _OVERRIDES: dict[Profile, dict[str, dict[str, Any]]] = {
 }
 
 
-def load_config(profile: Profile | str) -> Config:
-    """Return the stage configs of a profile.
+def load_config(profile: Profile | str, shuffle_labels: bool = False) -> Config:
+    """Return the stage configs of a profile, for a drill with `shuffle_labels`.
 
     :raises ConfigError: if there is no such profile.
     """
@@ -151,7 +151,9 @@ def load_config(profile: Profile | str) -> Config:
     except ValueError:
         names = ", ".join(p.value for p in Profile)
         raise ConfigError(f"no profile named {profile!r}: choose one of {names}") from None
-    return Config.model_validate(overrides)
+    config = Config.model_validate(overrides)
+    embedding = config.embedding.model_copy(update={"shuffle_labels": shuffle_labels})
+    return config.model_copy(update={"embedding": embedding})
 
 
 def detect_profile() -> Profile:

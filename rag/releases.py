@@ -1,18 +1,18 @@
 """What serves, and what would: models, index and answering config as one."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from rag.config import Config, GateConfig, RetrievalConfig
 from rag.embedding.artifact import base_embedder, load_encoder
-from rag.evaluation.artifact import load_report
+from rag.evaluation.artifact import evaluation_artifact, load_report
 from rag.evaluation.gate import Decision, Verdict, judge
 from rag.retrieval.artifact import index_artifact, load_index
 from rag.workspace import Workspace
 from storage.artifacts import ArtifactRef
 from storage.errors import ReleaseNotFound
-from storage.registry import Release
+from storage.registry import Evaluation, Release, ReleaseState
 
 if TYPE_CHECKING:
     from rag.retrieval.retriever import Retriever
@@ -50,7 +50,7 @@ def named_release(space: Workspace, collection: str, name: str) -> Release:
     """
     if name == PRODUCTION:
         return serving_release(space, collection)
-    if not name.isdigit():
+    if not (name.isascii() and name.isdecimal() and len(name) < 19):
         raise ReleaseNotFound(f"no release {name!r}: give an id from `ragloop releases list`, {PRODUCTION} or {BASE}")
     return space.registry.get(collection, int(name))
 
@@ -105,7 +105,7 @@ def refresh_release(space: Workspace, collection: str, corpus: ArtifactRef, conf
 
 
 def register_candidate(space: Workspace, collection: str, candidate: Candidate, config: Config) -> Release:
-    """Record a candidate; the same one twice is the same release."""
+    """Record a candidate for the place of what serves; the same one twice is the same release."""
     production = serving_release(space, collection)
     return space.registry.register(
         collection,
@@ -119,27 +119,55 @@ def register_candidate(space: Workspace, collection: str, candidate: Candidate, 
     )
 
 
-def settled(space: Workspace, collection: str, candidate: Release) -> str | None:
-    """Return why a candidate needs no judging: it serves already, or lost to what serves; None if it needs it."""
+def settled(space: Workspace, collection: str, candidate: Release, pairs: ArtifactRef) -> str | None:
+    """Return why a candidate needs no judging: it serves, lost, or was rolled back, on these questions; None if not."""
     production = serving_release(space, collection)
     if candidate.id == production.id:
         return f"nothing new since release {production.id}: the same documents, questions and config"
-    for row in space.registry.evaluations(candidate.id):
-        if row.against_id == production.id and row.verdict == Decision.KEEP:
+    asked = space.artifacts.facts(pairs)["evaluation_set"]
+    for row in reversed(space.registry.evaluations(candidate.id)):
+        if row.against_id != production.id or row.evaluation_set_digest != asked:
+            continue
+        if row.verdict == Decision.KEEP:
             return f"nothing new since release {candidate.id} was kept out: {row.reason}"
+        if candidate.state is ReleaseState.RETIRED:
+            back = f"`ragloop releases promote {candidate.id}` brings it back"
+            return f"nothing new since release {candidate.id} was rolled back: {back}"
     return None
 
 
+def candidate_report(space: Workspace, candidate: Release, models: Release, pairs: ArtifactRef) -> ArtifactRef:
+    """Return the report of a release's models over the candidate's documents, so that both are asked of the same."""
+    config = Config.model_validate(candidate.config)
+    corpus = ArtifactRef.model_validate(candidate.lineage["corpus"])
+    index = index_artifact(space.artifacts, corpus, models.embedder, config)
+    return evaluation_artifact(
+        space.artifacts, pairs, index, models.embedder, RetrievalConfig.model_validate(models.answering)
+    )
+
+
 def judge_candidate(
-    space: Workspace, collection: str, candidate: Release, reports: tuple[ArtifactRef, ArtifactRef], config: GateConfig
+    space: Workspace,
+    candidate: Release,
+    against: Release,
+    reports: tuple[ArtifactRef, ArtifactRef],
+    config: GateConfig,
 ) -> Verdict:
-    """Judge a candidate by its own report and production's, record the verdict, and promote or keep out."""
-    production = serving_release(space, collection)
-    report, against = (load_report(space.artifacts, ref) for ref in reports)
-    verdict = judge(report, against, config)
+    """Judge a candidate by its own report and that of what it is to replace; record the verdict, promote or keep out.
+
+    :raises ReleaseNotFound: if other models have begun to serve meanwhile.
+    """
+    production = serving_release(space, candidate.collection)
+    if (production.embedder, production.answering) != (against.embedder, against.answering):
+        raise ReleaseNotFound(
+            f"release {production.id} began to serve while release {candidate.id} was judged against {against.id}: "
+            "run `ragloop retrain` again"
+        )
+    report, other = (load_report(space.artifacts, ref) for ref in reports)
+    verdict = judge(report, other, config)
     space.registry.record_evaluation(
         candidate.id,
-        against_id=production.id,
+        against_id=against.id,
         evaluation_set_digest=report.evaluation_set,
         metrics=verdict.model_dump(mode="json"),
         verdict=verdict.decision.value,
@@ -147,13 +175,13 @@ def judge_candidate(
         artifact=reports[0],
     )
     if verdict.decision is Decision.PROMOTE:
-        space.registry.promote(collection, candidate.id, verdict.reason)
+        space.registry.promote(candidate.collection, candidate.id, verdict.reason)
     else:
         space.registry.keep_out(candidate.id, verdict.reason)
     return verdict
 
 
-def last_verdict(space: Workspace, release: Release) -> dict[str, Any] | None:
-    """Return the numbers of the verdict that brought a release in or kept it out; None if it had none."""
+def last_judgement(space: Workspace, release: Release) -> Evaluation | None:
+    """Return the evaluation that brought a release in or kept it out; None if it had none."""
     rows = [row for row in space.registry.evaluations(release.id) if row.verdict]
-    return dict(rows[-1].metrics) if rows else None
+    return rows[-1] if rows else None

@@ -31,14 +31,16 @@ class Workspace:
     registry: Registry
 
     @classmethod
-    def open(cls, settings: Settings) -> "Workspace":
-        """Open the home, making it first if it is not there.
+    def open(cls, settings: Settings, create: bool = False) -> "Workspace":
+        """Open the home; with `create` it is made first if it is not there.
 
-        :raises StorageError: if it cannot be written.
+        :raises StorageError: if it is not there or cannot be written.
         :raises WrongKey: if another key sealed it, or its key is missing.
         """
         home = settings.home.expanduser().absolute()
         mark = home / _MARK
+        if not create and not mark.exists():
+            raise StorageError(f"no home at {home}: begin with `ragloop ingest PATH`, or set RAGLOOP_HOME to yours")
         try:
             home.mkdir(parents=True, exist_ok=True, mode=0o700)
             sealer = Sealer(_keyring(settings, create=not mark.exists()))
@@ -89,5 +91,8 @@ def _key_check(mark: Path) -> str:
 
 def _write_mark(mark: Path, key_check: str) -> None:
     draft = mark.with_suffix(".tmp")
-    draft.write_text(json.dumps({"key_check": key_check}), encoding="utf-8")
-    draft.replace(mark)
+    try:
+        draft.write_text(json.dumps({"key_check": key_check}), encoding="utf-8")
+        draft.replace(mark)
+    finally:
+        draft.unlink(missing_ok=True)

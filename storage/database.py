@@ -82,6 +82,7 @@ class Database:
         """
         with self._explained(), Session(self.engine, expire_on_commit=False) as session:
             yield session
+            session.expunge_all()
             session.rollback()
 
     def lock(self, session: Session, name: str) -> None:

@@ -17,7 +17,7 @@ from storage.artifacts import ArtifactRef
 @task(cache_policy=NO_CACHE, task_run_name="ingest-{batch}")
 def ingest_batch(collection: str, paths: dict[str, str], batch: str, config: ChunkingConfig) -> IngestSummary:
     """Read, seal, cut and record a batch of files, given as name -> path."""
-    space = Workspace.open(Settings())
+    space = Workspace.open(Settings(), create=True)
     files = [SourceFile(path=Path(path), name=name) for name, path in paths.items()]
     return ingest_files(space.artifacts, space.database, collection, files, config)
 

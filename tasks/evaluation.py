@@ -4,10 +4,18 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from rag.config import Config, RetrievalConfig
-from rag.evaluation.artifact import evaluation_artifact, load_report
+from rag.evaluation.artifact import evaluation_artifact
 from rag.evaluation.gate import Verdict
-from rag.evaluation.report import EvaluationReport
-from rag.releases import Candidate, judge_candidate, named_release, refresh_release, register_candidate, settled
+from rag.releases import (
+    Candidate,
+    candidate_report,
+    judge_candidate,
+    named_release,
+    refresh_release,
+    register_candidate,
+    serving_release,
+    settled,
+)
 from rag.settings import Settings
 from rag.workspace import Workspace
 from storage.artifacts import ArtifactRef
@@ -24,26 +32,36 @@ def evaluate_release(collection: str, release: str, pairs: ArtifactRef) -> Artif
 
 
 @task(cache_policy=NO_CACHE)
-def read_report(report: ArtifactRef) -> EvaluationReport:
-    """Return the figures of an evaluation."""
-    return load_report(Workspace.open(Settings()).artifacts, report)
-
-
-@task(cache_policy=NO_CACHE)
 def release_documents(collection: str, corpus: ArtifactRef, config: Config) -> Release:
     """Put the documents as they stand into production."""
     return refresh_release(Workspace.open(Settings()), collection, corpus, config)
 
 
 @task(cache_policy=NO_CACHE)
-def record_candidate(collection: str, candidate: Candidate, config: Config) -> tuple[Release, str | None]:
-    """Record a candidate, and say why it needs no judging, if so."""
-    space = Workspace.open(Settings())
-    release = register_candidate(space, collection, candidate, config)
-    return release, settled(space, collection, release)
+def record_candidate(collection: str, candidate: Candidate, config: Config) -> Release:
+    """Record a candidate."""
+    return register_candidate(Workspace.open(Settings()), collection, candidate, config)
 
 
 @task(cache_policy=NO_CACHE)
-def judge(collection: str, candidate: Release, report: ArtifactRef, against: ArtifactRef, config: Config) -> Verdict:
+def already_settled(collection: str, candidate: Release, pairs: ArtifactRef) -> str | None:
+    """Say why a candidate needs no judging, if so."""
+    return settled(Workspace.open(Settings()), collection, candidate, pairs)
+
+
+@task(cache_policy=NO_CACHE)
+def production_release(collection: str) -> Release:
+    """Return what serves."""
+    return serving_release(Workspace.open(Settings()), collection)
+
+
+@task(cache_policy=NO_CACHE, task_run_name="ask-release-{models.id}")
+def ask_models(candidate: Release, models: Release, pairs: ArtifactRef) -> ArtifactRef:
+    """Run a release's models over the candidate's documents and the evaluation questions."""
+    return candidate_report(Workspace.open(Settings()), candidate, models, pairs)
+
+
+@task(cache_policy=NO_CACHE)
+def judge(candidate: Release, against: Release, report: ArtifactRef, other: ArtifactRef, config: Config) -> Verdict:
     """Promote the candidate or keep it out."""
-    return judge_candidate(Workspace.open(Settings()), collection, candidate, (report, against), config.gate)
+    return judge_candidate(Workspace.open(Settings()), candidate, against, (report, other), config.gate)

@@ -4,7 +4,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from rag.config import Config
-from rag.pairs.artifact import PairInputs, pairs_artifact, synthetic_artifact
+from rag.pairs.artifact import PairInputs, pairs_artifact, require_enough, synthetic_artifact
 from rag.pairs.splitting import split_artifact
 from rag.settings import Settings
 from rag.workspace import Workspace
@@ -15,7 +15,7 @@ from storage.artifacts import ArtifactRef
 def split_documents(collection: str, corpus: ArtifactRef, config: Config) -> ArtifactRef:
     """Give each document its group and split."""
     space = Workspace.open(Settings())
-    return split_artifact(space.artifacts, space.database, collection, corpus, config.split)
+    return split_artifact(space.artifacts, space.database, collection, corpus, config.split, keep=True)
 
 
 @task(cache_policy=NO_CACHE)
@@ -31,4 +31,6 @@ def assemble_pairs(
     """Bring real and synthetic questions together as pairs."""
     space = Workspace.open(Settings())
     inputs = PairInputs(corpus=corpus, split=split, synthetic=synthetic)
-    return pairs_artifact(space.artifacts, space.database, collection, inputs, config)
+    pairs = pairs_artifact(space.artifacts, space.database, collection, inputs, config)
+    require_enough(space.artifacts, pairs)
+    return pairs

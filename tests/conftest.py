@@ -26,7 +26,7 @@ def space(home):
     from rag.settings import Settings
     from rag.workspace import Workspace
 
-    return Workspace.open(Settings())
+    return Workspace.open(Settings(), create=True)
 
 
 @pytest.fixture(scope="session")

@@ -25,8 +25,9 @@ def document_artifact(store: ArtifactStore, data: bytes, text: DocumentText) -> 
         draft.seal(_TEXT, text.model_dump_json().encode())
         return {"media_type": text.media_type, "pages": len(text.pages), "characters": len(text.text)}
 
-    inputs = {"bytes": hashlib.sha256(data).hexdigest(), "name": text.name}
-    return store.build("document", inputs=inputs, config=None, recipe=["rag.corpus.extract"], write=write)
+    digests = (hashlib.sha256(part).hexdigest() for part in (data, text.model_dump_json().encode()))
+    inputs = dict(zip(("bytes", "text"), digests, strict=True))
+    return store.build("document", inputs=inputs, config=None, recipe=[], write=write)
 
 
 def load_text(store: ArtifactStore, ref: ArtifactRef) -> DocumentText:
@@ -36,7 +37,7 @@ def load_text(store: ArtifactStore, ref: ArtifactRef) -> DocumentText:
 
 def active_documents(database: Database, collection: str) -> list[DocumentRow]:
     """Return the current version of each document of a collection, by name."""
-    with database.session() as session:
+    with database.reading() as session:
         query = select(DocumentRow).where(DocumentRow.collection == collection, col(DocumentRow.active))
         return list(session.exec(query.order_by(DocumentRow.name)).all())
 
@@ -75,7 +76,7 @@ def load_texts(store: ArtifactStore, corpus: ArtifactRef) -> dict[str, DocumentT
 
 def _chunks_of(database: Database, documents: Sequence[DocumentRow]) -> list[Chunk]:
     names = {d.id: d.name for d in documents}
-    with database.session() as session:
+    with database.reading() as session:
         query = select(ChunkRow).where(col(ChunkRow.doc_id).in_(names)).order_by(col(ChunkRow.chunk_index))
         rows = [
             Chunk(document=names[row.doc_id], **row.model_dump(include=set(Chunk.model_fields) - {"document"}))

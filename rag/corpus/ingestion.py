@@ -98,7 +98,7 @@ def _sha256(data: bytes) -> str:
 
 
 def _active_digests(database: Database, collection: str) -> dict[str, str]:
-    with database.session() as session:
+    with database.reading() as session:
         query = select(DocumentRow.name, DocumentRow.content_sha256)
         return dict(session.exec(query.where(DocumentRow.collection == collection, col(DocumentRow.active))).all())
 

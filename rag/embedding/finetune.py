@@ -77,7 +77,8 @@ def finetune(
         evaluator=evaluator,
         callbacks=[TrainingProgress()],
     )
-    trainer.remove_callback(PrinterCallback)
+    for callback in (PrinterCallback, trainer.model_card_callback_class):
+        trainer.remove_callback(callback)
     resume = last_checkpoint(checkpoints)
     if resume is not None:
         logger.info("resuming from step %s", resume.name.rsplit("-", 1)[1])

@@ -4,6 +4,7 @@ from typing import Any
 
 from rag.config import RetrievalConfig
 from rag.embedding.artifact import load_encoder
+from rag.evaluation.general_set import general_digest
 from rag.evaluation.report import EvaluationReport
 from rag.pairs.artifact import load_pairs
 from rag.retrieval.artifact import RANKING, load_index
@@ -37,9 +38,14 @@ def evaluation_artifact(
 
     return store.build(
         "evaluation",
-        inputs={"evaluation_set": evaluation_set, "index": index.digest, "embedder": embedder.digest},
+        inputs={
+            "general_set": general_digest(),
+            "evaluation_set": evaluation_set,
+            "index": index.digest,
+            "embedder": embedder.digest,
+        },
         config=config,
-        recipe=["rag.evaluation.evaluator", "rag.evaluation.metrics", *RANKING],
+        recipe=["rag.evaluation", "rag.embedding.encoder", *RANKING],
         write=write,
     )
 

@@ -20,10 +20,14 @@ def evaluate_retrieval(
 ) -> tuple[QuestionResult, ...]:
     """Return each question's metrics and time. `chunks` are those of the retriever's index, in its order.
 
-    :raises EmptyCorpus: if there are no questions.
+    Questions of documents that the index lacks, or holds in another version, are left out.
+
+    :raises EmptyCorpus: if no question is left.
     """
+    indexed = {chunk.doc_id for chunk in chunks}
+    questions = [pair for pair in questions if pair.doc_id in indexed]
     if not questions:
-        raise EmptyCorpus("no evaluation questions: import some with `ragloop pairs import FILE.jsonl`")
+        raise EmptyCorpus("no evaluation question for this release: import some with `ragloop pairs import FILE.jsonl`")
     position = {chunk.chunk_id: i for i, chunk in enumerate(chunks)}
     retriever.search(Query(id="warm-up", question=questions[0].anchor), DEPTH)
     results = []

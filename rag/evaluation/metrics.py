@@ -21,7 +21,7 @@ def relevant_positions(pair: QueryPair, chunks: Sequence[Chunk]) -> NDArray[np.i
     overlaps = {
         i: min(c.char_end, pair.answer_end) - max(c.char_start, pair.answer_start)
         for i, c in enumerate(chunks)
-        if c.document == pair.document
+        if c.doc_id == pair.doc_id
     }
     overlaps = {i: n for i, n in overlaps.items() if n > 0}
     if not overlaps:

@@ -29,7 +29,7 @@ class EvaluationReport(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     evaluation_set: str
-    """Digest of the pairs artifact that holds the questions."""
+    """Digest of the evaluation questions."""
     questions: tuple[QuestionResult, ...]
     general_hit1: float
     """hit@1 of the embedder alone on the general set that ships with ragloop."""

@@ -4,8 +4,6 @@ from rag.evaluation.gate import Verdict
 from rag.evaluation.report import EvaluationReport
 from rag.pairs.pair import Origin, QuestionType
 
-SHOWN = ("hit@1", "hit@5", "mrr@10")
-
 
 def comparison_rows(verdict: Verdict) -> list[dict[str, str]]:
     """Return a row a metric: before, after, the paired gain and its interval."""
@@ -14,7 +12,7 @@ def comparison_rows(verdict: Verdict) -> list[dict[str, str]]:
             "metric": metric,
             "before": f"{verdict.before[metric]:.3f}",
             "after": f"{verdict.after[metric]:.3f}",
-            "paired gain [95% interval]": str(gain),
+            "paired gain [interval]": str(gain),
         }
         for metric, gain in verdict.gains.items()
     ]

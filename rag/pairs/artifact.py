@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from rag.config import Config
 from rag.corpus.artifact import corpus_artifact, load_chunks, load_texts
+from rag.errors import EmptyCorpus
 from rag.pairs.assembly import SplitPairs, assemble
 from rag.pairs.collection import real_questions
 from rag.pairs.pair import QueryPair, Split
@@ -93,9 +94,23 @@ def pairs_artifact(
             "questions": hashlib.sha256(asked.encode()).hexdigest(),
         },
         config=config.pairs,
-        recipe=["rag.pairs.assembly", "rag.pairs.filters", "rag.pairs.positives"],
+        recipe=["rag.pairs", "rag.corpus.chunking", "rag.corpus.cleaning"],
         write=write,
     )
+
+
+def require_enough(store: ArtifactStore, pairs: ArtifactRef) -> None:
+    """Check that there is something to learn from and to judge by, before anything long is begun.
+
+    :raises EmptyCorpus: if there is not.
+    """
+    counts = {split: sum(by_origin.values()) for split, by_origin in store.facts(pairs)["pairs"].items()}
+    for split, needed in ((Split.TRAIN, 2), (Split.EVALUATION, 1)):
+        if counts[split] < needed:
+            raise EmptyCorpus(
+                f"{counts[split]} questions for {split}, at least {needed} are needed: ingest more documents, or "
+                "import questions with `ragloop pairs import FILE.jsonl`"
+            )
 
 
 def load_pairs(store: ArtifactStore, ref: ArtifactRef) -> SplitPairs:
@@ -129,7 +144,7 @@ class CollectionPairs:
 def collection_pairs(store: ArtifactStore, database: Database, collection: str, config: Config) -> CollectionPairs:
     """Return the pairs that a retraining of the collection as it stands would use, made if they are not there."""
     corpus = corpus_artifact(store, database, collection)
-    split = split_artifact(store, database, collection, corpus, config.split)
+    split = split_artifact(store, database, collection, corpus, config.split, keep=False)
     inputs = PairInputs(corpus, split, synthetic_artifact(store, corpus, split, config))
     return CollectionPairs(corpus, pairs_artifact(store, database, collection, inputs, config))
 

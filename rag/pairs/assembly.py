@@ -1,7 +1,6 @@
 """Real and synthetic questions -> the pairs of a run: each with its split and its passage, none twice, none leaking."""
 
 import hashlib
-import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -73,21 +72,21 @@ def _real_pairs(
     documents = {doc_id: alignable(doc_id, text) for doc_id, text in texts.items()}
     pairs: list[QueryPair] = []
     for row in rows:
-        place = (row.doc_id, row.answer_start, row.answer_end)
+        document, place = row.document, (row.doc_id, row.answer_start, row.answer_end)
         if row.doc_id not in texts:
             question = RealQuestion(question=row.anchor, answer=row.answer, document=row.document, line=0)
             moved = align(question, documents)
             if not isinstance(moved, Evidence):
                 continue
-            place = (moved.doc_id, moved.answer_start, moved.answer_end)
-        group, split = splits[row.document]
+            document, place = moved.document, (moved.doc_id, moved.answer_start, moved.answer_end)
+        group, split = splits[document]
         pairs.append(
             QueryPair(
                 id=row.id,
                 anchor=row.anchor,
                 answer=row.answer,
                 doc_id=place[0],
-                document=row.document,
+                document=document,
                 answer_start=place[1],
                 answer_end=place[2],
                 question_type=QuestionType(row.question_type),
@@ -126,9 +125,9 @@ def _synthetic_room(train: Sequence[QueryPair], config: PairsConfig) -> int:
 
 
 def _limited(pairs: Sequence[QueryPair], n_synthetic: int, seed: int) -> list[QueryPair]:
-    """Return all pairs but the synthetic ones, of which a seeded sample stays."""
+    """Return all pairs but the synthetic ones, of which a seeded draw stays, that more of them hardly changes."""
     synthetic = [p.id for p in pairs if p.origin is Origin.SYNTHETIC]
-    chosen = set(random.Random(seed).sample(synthetic, min(n_synthetic, len(synthetic))))
+    chosen = set(sorted(synthetic, key=lambda i: hashlib.sha256(f"{seed}:{i}".encode()).digest())[:n_synthetic])
     return [p for p in pairs if p.origin is not Origin.SYNTHETIC or p.id in chosen]
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict
 from sqlmodel import col, select
+from tqdm import tqdm
 
 from rag.config import ChunkingConfig
 from rag.corpus.artifact import active_documents, load_text
@@ -60,30 +61,33 @@ def import_questions(
 ) -> ImportSummary:
     """Align questions with the documents and keep them, in one transaction; those known already are counted."""
     refused: list[str] = []
-    duplicates = 0
+    rows: dict[str, QueryPairRow] = {}
+    for question in tqdm(questions, desc="aligning", delay=2, disable=None):
+        found = _evidence(question, documents)
+        if isinstance(found, Refusal):
+            refused.append(str(found))
+        else:
+            row = _row(sealer, collection, question, found)
+            rows.setdefault(row.id, row)
     with database.session() as session:
         known = set(session.exec(select(QueryPairRow.id).where(QueryPairRow.collection == collection)).all())
-        for question in questions:
-            found = align(question, documents)
-            if isinstance(found, Refusal):
-                refused.append(str(found))
-                continue
-            row = _row(sealer, collection, question, found)
-            if row.id in known:
-                duplicates += 1
-                continue
-            known.add(row.id)
-            session.add(row)
-    return ImportSummary(
-        imported=len(questions) - duplicates - len(refused), duplicates=duplicates, refused=tuple(refused)
-    )
+        fresh = [row for row in rows.values() if row.id not in known]
+        session.add_all(fresh)
+    duplicates = len(questions) - len(refused) - len(fresh)
+    return ImportSummary(imported=len(fresh), duplicates=duplicates, refused=tuple(refused))
 
 
 def real_questions(database: Database, collection: str) -> list[QueryPairRow]:
     """Return the questions kept for a collection, by id."""
-    with database.session() as session:
+    with database.reading() as session:
         query = select(QueryPairRow).where(QueryPairRow.collection == collection).order_by(col(QueryPairRow.id))
         return list(session.exec(query).all())
+
+
+def _evidence(question: RealQuestion, documents: Mapping[str, AlignableDocument]) -> Evidence | Refusal:
+    if question.origin is Origin.SYNTHETIC:
+        return Refusal(question.label, "is synthetic: import what people asked, ragloop writes the rest itself")
+    return align(question, documents)
 
 
 def _row(sealer: Sealer, collection: str, question: RealQuestion, found: Evidence) -> QueryPairRow:

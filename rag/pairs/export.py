@@ -16,9 +16,9 @@ def export_pairs(
 ) -> dict[str, Path]:
     """Write the pairs and the corpus as four plain files of mode 0600; return their paths by file name.
 
-    Lines of pairs can be imported again. `texts` holds the documents' extracted text by document id.
+    Lines of real pairs can be imported again. `texts` holds the documents' extracted text by document id.
 
-    :raises StorageError: if the folder cannot be written; then no file was changed.
+    :raises StorageError: if the folder cannot be written.
     """
     places = _ChunkFinder(chunks)
     lines = {pair.id: json.dumps(_fields(pair, places, texts), ensure_ascii=False) + "\n" for pair in pairs}

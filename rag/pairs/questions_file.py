@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from rag.errors import BadQuestions
-from rag.pairs.pair import QuestionType
+from rag.pairs.pair import Origin, QuestionType
 
 Model = TypeVar("Model", bound=BaseModel)
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -28,6 +28,7 @@ class RealQuestion(BaseModel):
     answer_end: int | None = Field(None, ge=1)
     """Character offsets in the document's text; `answer_end` is exclusive."""
     question_type: QuestionType | None = Field(None, alias="type")
+    origin: Origin = Origin.REAL
     line: int = 0
 
     @model_validator(mode="after")

@@ -17,9 +17,12 @@ from storage.tables import DocumentRow
 
 
 def split_artifact(
-    store: ArtifactStore, database: Database, collection: str, corpus: ArtifactRef, config: SplitConfig
+    store: ArtifactStore, database: Database, collection: str, corpus: ArtifactRef, config: SplitConfig, keep: bool
 ) -> ArtifactRef:
-    """Return each document's group and split, by name. A document that has a split keeps it; new ones are drawn."""
+    """Return each document's group and split, by name. A document that has a split keeps it; new ones are drawn.
+
+    What is drawn is kept for good with `keep`, as a training must; a mere look leaves it open for questions to come.
+    """
     groups = _groups(store, corpus, config)
     frozen = {d.name: Split(d.split) for d in active_documents(database, collection) if d.split}
     asked = Counter(row.document for row in real_questions(database, collection))
@@ -31,8 +34,9 @@ def split_artifact(
         for group, names in members.items()
     }
     by_group = assign_splits(facts, config, frozen)
-    splits = {name: by_group[group] for name, group in groups.items()}
-    _keep(database, collection, splits)
+    splits = {name: frozen.get(name, by_group[group]) for name, group in groups.items()}
+    if keep:
+        _keep(database, collection, splits)
 
     def write(_: Draft) -> dict[str, Any]:
         return {"documents": {name: {"group": group, "split": splits[name]} for name, group in groups.items()}}

@@ -11,6 +11,7 @@ from storage.artifacts import ArtifactRef, ArtifactStore, Draft
 if TYPE_CHECKING:
     from rag.retrieval.index import Index
 
+INDEXING = ("rag.retrieval.index", "rag.retrieval.dense", "rag.retrieval.lexical")
 RANKING = ("rag.retrieval.retriever", "rag.retrieval.fusion", "rag.retrieval.query")
 """What decides a ranking besides the index; results are made again when it changes."""
 MAX_QUESTIONS = 300
@@ -28,13 +29,13 @@ def index_artifact(store: ArtifactStore, corpus: ArtifactRef, embedder: Artifact
         index = build_index(load_chunks(store, corpus), encoder, Chunker(config.chunking).windows, config.index)
         for name, data in index.to_files().items():
             draft.seal(name, data)
-        return {"chunks": len(index.chunks), "windows": sum(index.windows_per_chunk), "dim": index.vectors.dim}
+        return {"chunks": len(index.chunks), "windows": sum(map(len, index.windows)), "dim": index.vectors.dim}
 
     return store.build(
         "index",
         inputs={"corpus": corpus.digest, "embedder": embedder.digest},
         config=config.index,
-        recipe=["rag.retrieval.index", "rag.retrieval.dense", "rag.retrieval.lexical"],
+        recipe=[*INDEXING, "rag.embedding.encoder", "rag.corpus.chunking"],
         write=write,
     )
 
@@ -68,7 +69,7 @@ def learned_retrieval(
         "retrieval",
         inputs={"index": index.digest, "embedder": embedder.digest, "training_set": store.facts(pairs)["training_set"]},
         config=config,
-        recipe=RANKING,
+        recipe=[*RANKING, "rag.evaluation.metrics"],
         write=write,
     )
     return config.model_copy(update={"dense_weight": store.facts(learned)["dense_weight"]})

@@ -52,19 +52,19 @@ class WindowVectors:
         _, first_seen = np.unique(owners, return_index=True)
         return np.asarray(owners[np.sort(first_seen)])
 
-    def scores(self, query: Vectors, chunks: NDArray[np.int64]) -> Scores:
-        """Return float32 (len(chunks),): the best inner product over each chunk's windows.
+    def best_windows(self, query: Vectors, chunks: NDArray[np.int64]) -> tuple[Scores, NDArray[np.int64]]:
+        """Return float32 (len(chunks),), the best inner product over each chunk's windows, and which window has it.
 
         :raises DimensionMismatch: as `nearest_chunks`.
         """
         self._check(query)
-        return np.array(
-            [
-                (self._index.reconstruct_n(int(self._first[c]), int(self._first[c + 1] - self._first[c])) @ query).max()
-                for c in chunks
-            ],
-            dtype=np.float32,
-        )
+        scores, windows = np.empty(len(chunks), dtype=np.float32), np.empty(len(chunks), dtype=np.int64)
+        for place, chunk in enumerate(chunks):
+            first, end = int(self._first[chunk]), int(self._first[chunk + 1])
+            products = self._index.reconstruct_n(first, end - first) @ query
+            windows[place] = products.argmax()
+            scores[place] = products[windows[place]]
+        return scores, windows
 
     def to_bytes(self) -> bytes:
         """Return the FAISS index as bytes."""

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -39,7 +40,8 @@ class Index:
     """One searchable collection."""
 
     chunks: tuple[Chunk, ...]
-    windows_per_chunk: tuple[int, ...]
+    windows: tuple[tuple[tuple[int, int], ...], ...]
+    """For each chunk the character spans, in its text, of its windows."""
     doc_versions: dict[str, str]
     """Document name -> id of the version that is indexed."""
     vectors: WindowVectors
@@ -49,8 +51,21 @@ class Index:
 
     def lexical_scores(self, query: str) -> Scores:
         """Return float32 (n_chunks,): BM25 of a chunk plus that of its best window, so that a tight match counts."""
-        first = np.cumsum((0, *self.windows_per_chunk[:-1]))
-        return self.words.scores(query) + np.maximum.reduceat(self.window_words.scores(query), first)
+        return self.words.scores(query) + np.maximum.reduceat(self.window_words.scores(query), self._first_windows)
+
+    @cached_property
+    def windows_per_chunk(self) -> int:
+        """The most windows that a chunk has."""
+        return max(len(spans) for spans in self.windows)
+
+    @cached_property
+    def _first_windows(self) -> NDArray[np.int64]:
+        return np.cumsum([0, *(len(spans) for spans in self.windows[:-1])], dtype=np.int64)
+
+    def window_text(self, chunk: int, window: int) -> str:
+        """Return the text of a chunk's window, by their positions."""
+        start, end = self.windows[chunk][window]
+        return self.chunks[chunk].text[start:end]
 
     def chunks_of(self, documents: Sequence[str]) -> NDArray[np.int64]:
         """Return the positions of all chunks of the named documents."""
@@ -61,7 +76,7 @@ class Index:
         """Return the files of an index release; the caller seals them."""
         metadata = {
             "lexical_engine": self.lexical_engine,
-            "windows_per_chunk": self.windows_per_chunk,
+            "windows": self.windows,
             "chunks": [c.model_dump() for c in self.chunks],
         }
         return {
@@ -77,12 +92,12 @@ class Index:
         """Load an index; `read` opens and authenticates one file by name."""
         metadata: dict[str, Any] = json.loads(read(METADATA))
         engine = lexical_engine(metadata["lexical_engine"])
-        per_chunk = tuple(metadata["windows_per_chunk"])
+        windows = tuple(tuple((start, end) for start, end in spans) for spans in metadata["windows"])
         return cls(
             chunks=tuple(Chunk.model_construct(**c) for c in metadata["chunks"]),
-            windows_per_chunk=per_chunk,
+            windows=windows,
             doc_versions=json.loads(read(DOC_VERSIONS)),
-            vectors=WindowVectors.from_bytes(read(VECTORS), per_chunk),
+            vectors=WindowVectors.from_bytes(read(VECTORS), [len(spans) for spans in windows]),
             words=engine.from_bytes(read(WORDS)),
             window_words=engine.from_bytes(read(WINDOW_WORDS)),
             lexical_engine=metadata["lexical_engine"],
@@ -96,18 +111,14 @@ def build_index(chunks: Sequence[Chunk], encoder: PassageEncoder, windows: Windo
     """
     if not chunks:
         raise EmptyCorpus("no chunks to index: ingest documents first with `ragloop ingest PATH`")
-    texts: list[str] = []
-    per_chunk: list[int] = []
-    for chunk in chunks:
-        spans = windows(chunk.text, config.window_tokens, config.window_stride)
-        texts.extend(chunk.text[start:end] for start, end in spans)
-        per_chunk.append(len(spans))
+    spans = tuple(tuple(windows(chunk.text, config.window_tokens, config.window_stride)) for chunk in chunks)
+    texts = [chunk.text[start:end] for chunk, own in zip(chunks, spans, strict=True) for start, end in own]
     engine = lexical_engine(config.lexical_engine)
     return Index(
         chunks=tuple(chunks),
-        windows_per_chunk=tuple(per_chunk),
+        windows=spans,
         doc_versions={c.document: c.doc_id for c in chunks},
-        vectors=WindowVectors.build(encoder.encode_passages(texts), per_chunk),
+        vectors=WindowVectors.build(encoder.encode_passages(texts), [len(own) for own in spans]),
         words=engine.build([c.text for c in chunks]),
         window_words=engine.build(texts),
         lexical_engine=config.lexical_engine,

@@ -34,6 +34,8 @@ class Hit(BaseModel):
     score: float
     """Mixed score, 0 to 1 within this query's candidates."""
     chunk: Chunk
+    passage: str
+    """The window of the chunk that is nearest the question."""
 
 
 class Candidates(BaseModel):
@@ -44,19 +46,21 @@ class Candidates(BaseModel):
     positions: NDArray[np.int64]
     dense: Scores
     lexical: Scores
+    windows: NDArray[np.int64]
+    """Which window of each chunk its dense score comes from."""
 
     def ranked(self, dense_weight: float, k: int) -> tuple[NDArray[np.int64], Scores]:
-        """Return the positions and mixed scores of the best k, best first; ties go to the lower position."""
+        """Return which candidates are the best k, best first, and their mixed scores; ties go to the lower position."""
         scores = mix(self.dense, self.lexical, dense_weight)
         order = np.lexsort((self.positions, -scores))[:k]
-        return self.positions[order], scores[order]
+        return order, scores[order]
 
 
 class Retriever:
     """Searches one index with the embedder that built it."""
 
     def __init__(self, index: Index, encoder: QueryEncoder, config: RetrievalConfig) -> None:
-        self._index, self._encoder, self._config = index, encoder, config
+        self._index, self._encoder, self.config = index, encoder, config
 
     def search(self, query: Query, k: int) -> list[Hit]:
         """Return the best k chunks, or all there are if fewer.
@@ -64,25 +68,30 @@ class Retriever:
         :raises UnreadableDocument: if the search is restricted to a document that is not in the index.
         """
         found = self.candidates(query, k)
-        positions, scores = found.ranked(self._config.dense_weight, k)
+        order, scores = found.ranked(self.config.dense_weight, k)
         return [
-            Hit(rank=i + 1, score=float(score), chunk=self._index.chunks[position])
-            for i, (position, score) in enumerate(zip(positions, scores, strict=True))
+            Hit(rank=rank, score=float(score), chunk=self._index.chunks[found.positions[i]], passage=passage)
+            for rank, (i, score, passage) in enumerate(zip(order, scores, self.passages(found, order), strict=True), 1)
         ]
+
+    def passages(self, found: Candidates, order: NDArray[np.int64]) -> list[str]:
+        """Return the nearest window of each of the candidates, in the order given."""
+        return [self._index.window_text(int(found.positions[i]), int(found.windows[i])) for i in order]
 
     def candidates(self, query: Query, k: int = 0) -> Candidates:
         """Return the union of the nearest chunks and the best by words, at least k where there are as many."""
         allowed = self._allowed(query)
-        n = max(self._config.candidates, k)
+        n = max(self.config.candidates, k)
         text = search_text(query.question, query.history)
         vector = self._encoder.encode_queries([text])[0]
         lexical = self._index.lexical_scores(text)
         pool = np.arange(len(lexical)) if allowed is None else allowed
         if len(pool) > n:
             by_words = pool[np.argsort(-lexical[pool], kind="stable")[:n]]
-            per_chunk = max(self._index.windows_per_chunk)
-            pool = np.union1d(by_words, self._index.vectors.nearest_chunks(vector, n * per_chunk, allowed)[:n])
-        return Candidates(positions=pool, dense=self._index.vectors.scores(vector, pool), lexical=lexical[pool])
+            n_windows = n * self._index.windows_per_chunk
+            pool = np.union1d(by_words, self._index.vectors.nearest_chunks(vector, n_windows, allowed)[:n])
+        dense, windows = self._index.vectors.best_windows(vector, pool)
+        return Candidates(positions=pool, dense=dense, lexical=lexical[pool], windows=windows)
 
     def _allowed(self, query: Query) -> NDArray[np.int64] | None:
         if not query.restrict_to:
@@ -112,7 +121,7 @@ def learn_dense_weight(
         return default
     weights = np.linspace(0, 1, steps)
     asked = list(zip(found, relevant, strict=True))
-    scores = np.array([[_reciprocal(c.ranked(w, 10)[0], r) for c, r in asked] for w in weights])
+    scores = np.array([[_reciprocal(c.positions[c.ranked(w, 10)[0]], r) for c, r in asked] for w in weights])
     losses = scores[scores.mean(axis=1).argmax()] - scores
     close = np.flatnonzero(losses.mean(axis=1) <= losses.std(axis=1) / np.sqrt(len(asked)) + 1e-9)
     return float(round(weights[min(close, key=lambda i: abs(weights[i] - default))], 4))

@@ -124,7 +124,7 @@ def test_a_collection_without_documents_says_what_to_do_first(ragloop, command):
     assert "ragloop ingest" in ragloop.refused(*command.split())
 
 
-@pytest.mark.parametrize("release", ["99", "newest"])
+@pytest.mark.parametrize("release", ["99", "newest", "²", "9" * 30])
 def test_an_unknown_release_is_named(company, release):
     assert release in company.refused("releases", "show", release)
     assert release in company.refused("search", "x", "--release", release)
@@ -136,6 +136,27 @@ def test_nothing_to_roll_back_to_is_said(company):
 
 def test_an_unknown_document_is_named(company):
     assert "wine.md" in company.refused("search", "x", "--document", "wine.md")
+
+
+def test_exported_synthetic_pairs_do_not_come_back_as_real(company, tmp_path):
+    row = {"id": "s1", "question": "Why?", "answer": "The lung of the Alder stands", "origin": "synthetic"}
+    (tmp_path / "s.jsonl").write_text(json.dumps(row))
+    assert "s1" in company.refused("pairs", "import", tmp_path / "s.jsonl")
+
+
+def test_an_empty_question_is_refused(company):
+    assert "empty" in company.refused("search", "  ")
+
+
+def test_a_folder_for_results_that_is_not_there_is_named(company, tmp_path):
+    line = company.refused("search", "--questions", company.folder / "questions.jsonl", "--out", tmp_path / "no" / "r")
+    assert str(tmp_path / "no") in line
+
+
+def test_a_prefect_server_that_does_not_answer_is_named(company):
+    line = company.refused("retrain", PREFECT_API_URL="http://127.0.0.1:9/api")
+    assert "127.0.0.1:9" in line
+    assert "prefect server start" in line
 
 
 def test_search_wants_a_question_or_a_file(company):

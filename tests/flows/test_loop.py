@@ -1,5 +1,7 @@
 """The loop on the smoke profile, with the bundled models, a real home and a real Prefect server."""
 
+import json
+
 import pytest
 
 from flows.evaluate import evaluate
@@ -7,6 +9,7 @@ from flows.ingest import ingest
 from flows.retrain import retrain
 from rag.config import Profile, load_config
 from rag.corpus.files import find_documents
+from rag.evaluation.artifact import load_report
 from rag.pairs.artifact import collection_pairs, load_pairs
 from rag.pairs.collection import import_questions, load_alignable
 from rag.pairs.pair import Origin
@@ -100,10 +103,49 @@ def test_a_candidate_of_shuffled_labels_is_kept_out(company):
     assert space.registry.production("default") == serving
 
 
+def test_new_evaluation_questions_reopen_what_was_settled(company):
+    space, folder, _, _, _ = company
+    settled = retrain(profile=Profile.SMOKE)
+    assert settled.verdict is None
+    document = evaluation_questions(space)[0].document
+    lines = [
+        {"question": f"Who designed this, asked for the {i}th time?", "answer": answer, "document": document}
+        for i, answer in enumerate(["was designed by the workshop in valley number"] * 3)
+    ]
+    more = folder / "more.jsonl"
+    more.write_text("\n".join(map(json.dumps, lines)))
+    known = load_alignable(space.artifacts, space.database, "default")
+    assert import_questions(space.database, space.sealer, "default", read_questions(more), known).imported == 3
+    again = retrain(profile=Profile.SMOKE)
+    assert again.verdict is not None
+    assert again.release_id == settled.release_id
+    assert again.verdict.n_questions == len(evaluation_questions(space))
+
+
+def test_what_a_person_rolled_back_is_not_promoted_again(company):
+    space = company[0]
+    serving = space.registry.production("default")
+    candidate = retrain(profile=Profile.SMOKE).release_id
+    assert candidate != serving.id
+    space.registry.record_evaluation(
+        candidate,
+        against_id=serving.id,
+        evaluation_set_digest=space.registry.evaluations(candidate)[-1].evaluation_set_digest,
+        metrics={},
+        artifact=space.registry.evaluations(candidate)[-1].artifact,
+        verdict="promote",
+        reason="a test",
+    )
+    space.registry.promote("default", candidate, "a test")
+    space.registry.rollback("default", "a person knows better")
+    assert "rolled back" in retrain(profile=Profile.SMOKE).nothing_new
+    assert space.registry.production("default").id == serving.id
+
+
 def test_an_evaluation_reports_origins_apart(company):
     space = company[0]
     pairs = collection_pairs(space.artifacts, space.database, "default", SMOKE).pairs
-    _, report = evaluate("default", "1", pairs)
+    report = load_report(space.artifacts, evaluate("default", "1", pairs))
     assert report.of(Origin.REAL)
     assert report.of(Origin.SYNTHETIC)
     assert 0 < report.general_hit1 <= 1

@@ -9,7 +9,7 @@ from storage.errors import StorageError, WrongKey
 
 
 def test_a_fresh_home_is_made_with_its_key_apart(home, tmp_path):
-    space = Workspace.open(Settings())
+    space = Workspace.open(Settings(), create=True)
     key = tmp_path / "keys" / "keyring.json"
     assert key.stat().st_mode & 0o777 == 0o600
     assert not key.is_relative_to(space.home)
@@ -17,14 +17,14 @@ def test_a_fresh_home_is_made_with_its_key_apart(home, tmp_path):
 
 
 def test_a_home_opens_again_with_its_key(home):
-    sealed = Workspace.open(Settings()).sealer.seal_text("words", "place")
+    sealed = Workspace.open(Settings(), create=True).sealer.seal_text("words", "place")
     assert Workspace.open(Settings()).sealer.open_text(sealed, "place") == "words"
 
 
 def test_another_key_is_refused_and_changes_nothing(home, tmp_path, monkeypatch):
-    Workspace.open(Settings())
+    Workspace.open(Settings(), create=True)
     before = (home / "home.json").read_bytes()
-    Workspace.open(Settings(home=tmp_path / "other", key_file=tmp_path / "other.json"))
+    Workspace.open(Settings(home=tmp_path / "other", key_file=tmp_path / "other.json"), create=True)
     monkeypatch.setenv("RAGLOOP_KEY_FILE", str(tmp_path / "other.json"))
     with pytest.raises(WrongKey, match="home"):
         Workspace.open(Settings())
@@ -32,7 +32,7 @@ def test_another_key_is_refused_and_changes_nothing(home, tmp_path, monkeypatch)
 
 
 def test_a_lost_key_is_not_replaced_by_a_new_one(home, tmp_path):
-    Workspace.open(Settings())
+    Workspace.open(Settings(), create=True)
     key = tmp_path / "keys" / "keyring.json"
     key.unlink()
     with pytest.raises(StorageError, match=r"keyring\.json"):
@@ -41,7 +41,7 @@ def test_a_lost_key_is_not_replaced_by_a_new_one(home, tmp_path):
 
 
 def test_the_keyring_itself_can_be_given(home, tmp_path, monkeypatch):
-    Workspace.open(Settings())
+    Workspace.open(Settings(), create=True)
     key = tmp_path / "keys" / "keyring.json"
     monkeypatch.setenv("RAGLOOP_KEYRING", key.read_text())
     key.unlink()
@@ -51,11 +51,17 @@ def test_the_keyring_itself_can_be_given(home, tmp_path, monkeypatch):
 def test_a_home_that_is_a_file_is_refused_in_one_line(home):
     home.write_text("")
     with pytest.raises(StorageError, match="RAGLOOP_HOME"):
+        Workspace.open(Settings(), create=True)
+
+
+def test_a_home_that_is_not_there_is_not_made_by_a_look(home):
+    with pytest.raises(StorageError, match="no home at.*ragloop ingest"):
         Workspace.open(Settings())
+    assert not home.exists()
 
 
 def test_a_damaged_mark_is_named(home):
-    Workspace.open(Settings())
+    Workspace.open(Settings(), create=True)
     (home / "home.json").write_text("{")
     with pytest.raises(ConfigError, match=r"home\.json is damaged"):
         Workspace.open(Settings())

@@ -22,12 +22,14 @@ def test_a_chunk_scores_as_its_best_window(made):
     vectors, per_chunk, index, query = made
     groups = np.split(vectors, np.cumsum(per_chunk)[:-1])
     expected = [float((g @ query).max()) for g in groups]
-    np.testing.assert_allclose(index.scores(query, np.arange(4)), expected, rtol=1e-5)
+    scores, windows = index.best_windows(query, np.arange(4))
+    np.testing.assert_allclose(scores, expected, rtol=1e-5)
+    assert windows.tolist() == [int((g @ query).argmax()) for g in groups]
 
 
 def test_nearest_chunks_come_best_first_and_once(made):
     _, _, index, query = made
-    expected = np.argsort(-index.scores(query, np.arange(4)))
+    expected = np.argsort(-index.best_windows(query, np.arange(4))[0])
     np.testing.assert_array_equal(index.nearest_chunks(query, 10), expected)
 
 

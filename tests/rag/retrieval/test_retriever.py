@@ -100,7 +100,8 @@ def test_no_chunks_no_index(encoder):
 
 def found(dense, lexical):
     as_scores = lambda values: np.array(values, dtype=np.float32)  # noqa: E731
-    return Candidates(positions=np.arange(len(dense)), dense=as_scores(dense), lexical=as_scores(lexical))
+    places = np.arange(len(dense))
+    return Candidates(positions=places, dense=as_scores(dense), lexical=as_scores(lexical), windows=0 * places)
 
 
 def test_the_weight_goes_to_the_scores_that_find_the_relevant_chunk():
