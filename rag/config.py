@@ -37,7 +37,7 @@ class PairsConfig(Stage):
 
     passage_tokens: int = Field(126, ge=16)
     """Length of the passage that a pair is learned from: what training looks at, less the two special tokens."""
-    synthetic_per_real: float = Field(2.0, ge=0)
+    synthetic_per_real: float = Field(0.5, ge=0)
     """Synthetic training pairs at most for each real one, where there are enough real ones."""
     max_synthetic: int = Field(2000, ge=0)
     """Synthetic training pairs at most."""
@@ -60,13 +60,16 @@ class EmbeddingConfig(Stage):
     """Fine-tuning the embedder."""
 
     epochs: int = Field(3, ge=1)
+    """At least; a small collection gets as many more as `min_steps` wants."""
+    min_steps: int = Field(60, ge=1)
     max_steps: int = -1
     batch_size: int = Field(32, ge=2)
     learning_rate: float = 1e-4
     warmup_ratio: float = 0.1
     max_seq_length: int = Field(128, ge=16)
     """Tokens that training looks at, the length of a training passage."""
-    checkpoints_per_epoch: int = Field(3, ge=1)
+    checkpoints: int = Field(6, ge=1)
+    """Evaluated on the validation questions; the best is kept."""
     seed: int = 13
     shuffle_labels: bool = False
     """A drill: train on shuffled labels, to see the gate keep the result out."""
@@ -135,7 +138,7 @@ _OVERRIDES: dict[Profile, dict[str, dict[str, Any]]] = {
     Profile.SMOKE: {
         "synthesis": {"questions_per_chunk": 1},
         "pairs": {"passage_tokens": 62, "max_synthetic_questions": 40},
-        "embedding": {"epochs": 1, "max_steps": 6, "batch_size": 8, "max_seq_length": 64},
+        "embedding": {"epochs": 1, "min_steps": 1, "max_steps": 6, "batch_size": 8, "max_seq_length": 64},
         "gate": {"resamples": 1000},
     },
 }

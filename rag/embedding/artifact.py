@@ -39,7 +39,7 @@ def finetuned_embedder(
             base=store.path(base),
             query_prompt=facts["query_prompt"],
             train=split.train,
-            validation=split.validation,
+            validation=split.tuning,
             output=draft.path,
             checkpoints=draft.scratch,
             config=config,

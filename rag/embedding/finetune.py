@@ -110,11 +110,12 @@ def _arguments(
     config: EmbeddingConfig, n_pairs: int, checkpoints: Path, on_card: bool
 ) -> SentenceTransformerTrainingArguments:
     steps_per_epoch = math.ceil(n_pairs / config.batch_size)
-    total = config.max_steps if config.max_steps > 0 else steps_per_epoch * config.epochs
-    every = max(1, min(steps_per_epoch, total) // config.checkpoints_per_epoch)
+    epochs = max(config.epochs, math.ceil(config.min_steps / steps_per_epoch))
+    total = config.max_steps if config.max_steps > 0 else steps_per_epoch * epochs
+    every = max(1, total // config.checkpoints)
     return SentenceTransformerTrainingArguments(
         output_dir=str(checkpoints),
-        num_train_epochs=config.epochs,
+        num_train_epochs=epochs,
         max_steps=config.max_steps,
         per_device_train_batch_size=config.batch_size,
         learning_rate=config.learning_rate,

@@ -19,12 +19,22 @@ from rag.pairs.writer import SyntheticQuestion
 from storage.tables import QueryPairRow
 
 
+ENOUGH_REAL = 30
+"""Real validation questions from which synthetic ones have no say."""
+
+
 class SplitPairs(NamedTuple):
     """The pairs of each split."""
 
     train: list[QueryPair]
     validation: list[QueryPair]
     evaluation: list[QueryPair]
+
+    @property
+    def tuning(self) -> list[QueryPair]:
+        """What to choose by: the real validation questions if there are enough, since synthetic ones favour words."""
+        real = [pair for pair in self.validation if pair.origin is not Origin.SYNTHETIC]
+        return real if len(real) >= ENOUGH_REAL else self.validation
 
     def of(self, split: Split) -> list[QueryPair]:
         """Return one split's pairs."""
@@ -121,7 +131,7 @@ def _synthetic_pairs(
 def _synthetic_room(train: Sequence[QueryPair], config: PairsConfig) -> int:
     """Return how many synthetic pairs training takes: all it may where real ones are few, else in proportion."""
     n_real = sum(p.origin is not Origin.SYNTHETIC for p in train)
-    return min(config.max_synthetic, max(int(config.synthetic_per_real * n_real), config.max_synthetic - 4 * n_real))
+    return min(config.max_synthetic, max(int(config.synthetic_per_real * n_real), config.max_synthetic - 20 * n_real))
 
 
 def _limited(pairs: Sequence[QueryPair], n_synthetic: int, seed: int) -> list[QueryPair]:

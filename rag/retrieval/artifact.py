@@ -59,7 +59,7 @@ def learned_retrieval(
 
         opened = load_index(store, index)
         retriever = Retriever(opened, load_encoder(store, embedder), config)
-        questions = load_pairs(store, pairs).validation[:MAX_QUESTIONS]
+        questions = load_pairs(store, pairs).tuning[:MAX_QUESTIONS]
         found = [retriever.candidates(Query(id=p.id, question=p.anchor)) for p in questions]
         relevant = [relevant_positions(p, opened.chunks) for p in questions]
         weight = learn_dense_weight(found, relevant, config.dense_weight)

@@ -37,7 +37,7 @@ def pair(i, split):
 
 TRAIN = [pair(i, Split.TRAIN) for i in range(40)]
 VALIDATION = [pair(i, Split.VALIDATION) for i in range(40, 50)]
-CONFIG = EmbeddingConfig(epochs=1, batch_size=8, max_seq_length=32, checkpoints_per_epoch=2, learning_rate=1e-4)
+CONFIG = EmbeddingConfig(epochs=1, batch_size=8, max_seq_length=32, min_steps=1, checkpoints=2, learning_rate=1e-4)
 
 
 def train(tmp_path, config=CONFIG, pairs=TRAIN):
