@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from tqdm import tqdm
 
@@ -31,7 +32,7 @@ def show_rows(rows: Sequence[Mapping[str, Any]], title: str, as_json: bool, empt
 def _cell(value: Any) -> str:
     if isinstance(value, datetime):
         return value.astimezone().strftime("%Y-%m-%d %H:%M")
-    return "" if value is None else str(value)
+    return "" if value is None else escape(str(value))
 
 
 def show_facts(facts: Mapping[str, Any], as_json: bool) -> None:

@@ -21,7 +21,7 @@ step "4. What serves now"
 "$ragloop" releases show production --collection handbook
 
 step "5. A question that the company's own words never use"
-"$ragloop" search "how do I connect the wall thermostat to my wifi" --collection handbook --top-k 3
+"$ragloop" search "what happens to my service plan when I sell the house" --collection handbook --top-k 3
 
 step "Where to look next"
 cat <<TXT

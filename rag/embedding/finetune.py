@@ -58,6 +58,7 @@ def finetune(
     # 2. model
     model: Any = load_sentence_transformer(base, query_prompt)
     model.max_seq_length = config.max_seq_length
+    model.model_card_data.widget = [{}]  # else the trainer quotes training text for a card that is not written
 
     # 3. loss
     loss = MultipleNegativesRankingLoss(model)
@@ -77,8 +78,7 @@ def finetune(
         evaluator=evaluator,
         callbacks=[TrainingProgress()],
     )
-    for callback in (PrinterCallback, trainer.model_card_callback_class):
-        trainer.remove_callback(callback)
+    trainer.remove_callback(PrinterCallback)
     resume = last_checkpoint(checkpoints)
     if resume is not None:
         logger.info("resuming from step %s", resume.name.rsplit("-", 1)[1])

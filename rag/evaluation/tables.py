@@ -12,7 +12,7 @@ def comparison_rows(verdict: Verdict) -> list[dict[str, str]]:
             "metric": metric,
             "before": f"{verdict.before[metric]:.3f}",
             "after": f"{verdict.after[metric]:.3f}",
-            "paired gain [interval]": str(gain),
+            "paired gain (interval)": str(gain),
         }
         for metric, gain in verdict.gains.items()
     ]

@@ -18,7 +18,6 @@ from rag.pairs.questions_file import RealQuestion
 from rag.pairs.writer import SyntheticQuestion
 from storage.tables import QueryPairRow
 
-
 ENOUGH_REAL = 30
 """Real validation questions from which synthetic ones have no say."""
 
