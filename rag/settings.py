@@ -1,9 +1,10 @@
 """Where things are, and secrets. Read only at the edges: the command line, the tasks, the engine's wiring."""
 
+import tempfile
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rag.config import Profile
@@ -14,6 +15,14 @@ class Models(StrEnum):
 
     BUNDLED = "bundled"
     HUB = "hub"
+
+
+class TaskRunnerKind(StrEnum):
+    """What carries out batches of documents and shards of passages."""
+
+    THREADS = "threads"
+    DASK = "dask"
+    RAY = "ray"
 
 
 class Settings(BaseSettings):
@@ -35,3 +44,10 @@ class Settings(BaseSettings):
     keyring: SecretStr | None = None
     """The keyring's JSON itself, instead of a file."""
     groq_api_key: SecretStr | None = None
+    feedback_threshold: int = Field(50, ge=1)
+    """New feedback from which a retraining starts by itself."""
+    task_runner: TaskRunnerKind = TaskRunnerKind.THREADS
+    task_runner_address: str | None = None
+    """Address of the Dask scheduler or the Ray cluster; a temporary one on this machine unless given."""
+    device_lock: Path = Path(tempfile.gettempdir()) / "ragloop-device.lock"
+    """Held by whoever trains on this machine's card; one for each card, if there are several."""

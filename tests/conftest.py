@@ -1,6 +1,7 @@
 """Every test has its own home and key, and never the developer's."""
 
 import os
+import tempfile
 
 import pytest
 
@@ -9,6 +10,7 @@ import rag  # noqa: F401  sets the switches before anything heavy is imported
 for _name in [name for name in os.environ if name.startswith("RAGLOOP_") and name != "RAGLOOP_BENCH_DATA"]:
     del os.environ[_name]
 os.environ["RAGLOOP_PROFILE"] = "smoke"
+os.environ["RAGLOOP_DEVICE_LOCK"] = os.path.join(tempfile.mkdtemp(prefix="ragloop-tests-"), "device.lock")
 
 
 @pytest.fixture
