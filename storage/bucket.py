@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import fsspec
 from tqdm import tqdm
@@ -12,6 +13,9 @@ from tqdm import tqdm
 from storage.errors import RagloopError, StorageError
 
 logger = logging.getLogger(__name__)
+
+_OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "oss"})
+"""They have no folders; a driver asked to make one makes the bucket, also one whose name is misspelt."""
 
 
 class Bucket:
@@ -33,16 +37,19 @@ class Bucket:
             raise StorageError(message) from error
         self._root = str(root).rstrip("/")
         self._uri = root_uri
+        self._has_folders = not _OBJECT_STORES.intersection(_protocols(self._fs))
+        self._seen = self._has_folders
 
     def read_manifest(self, name: str) -> bytes | None:
         """Return the manifest of the folder `name` (`kind/digest`), or None while it is not complete.
 
-        :raises StorageError: if the bucket cannot be reached.
+        :raises StorageError: if the bucket cannot be reached, or does not exist.
         """
         with self._explained(name):
             try:
                 return bytes(self._fs.cat_file(self._at(name, "manifest.json")))
             except FileNotFoundError:
+                self._check_bucket()
                 return None
 
     def upload(self, folder: Path, files: Sequence[str], name: str) -> str:
@@ -55,7 +62,7 @@ class Bucket:
             try:
                 for file in tqdm(files, desc=f"uploading {name}", delay=2, disable=None):
                     target = self._at(name, attempt, file)
-                    self._fs.makedirs(target.rpartition("/")[0], exist_ok=True)
+                    self._make_folder(target.rpartition("/")[0])
                     self._fs.put_file(str(folder / file), target)
             except BaseException:
                 self.discard(name, attempt)
@@ -71,7 +78,7 @@ class Bucket:
             self.discard(name, attempt)
             return
         with self._explained(name):
-            self._fs.makedirs(self._at(name), exist_ok=True)
+            self._make_folder(self._at(name))
             self._fs.pipe_file(self._at(name, "manifest.json"), manifest)
 
     def download(self, name: str, attempt: str, files: Sequence[str], folder: Path) -> None:
@@ -90,6 +97,17 @@ class Bucket:
         with suppress(Exception):
             self._fs.rm(self._at(name, attempt), recursive=True)
 
+    def _make_folder(self, path: str) -> None:
+        if self._has_folders:
+            self._fs.makedirs(path, exist_ok=True)
+
+    def _check_bucket(self) -> None:
+        """Look once whether the bucket exists, before hours go into what it should hold."""
+        bucket = self._root.partition("/")[0]
+        if not self._seen and not self._fs.exists(bucket):
+            raise StorageError(f"{self._uri}: there is no bucket {bucket}: make it, or correct RAGLOOP_ARTIFACT_ROOT")
+        self._seen = True
+
     def _at(self, *parts: str) -> str:
         return "/".join((self._root, *(part for part in parts if part)))
 
@@ -104,3 +122,7 @@ class Bucket:
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             message = f"{self._uri}: {name}: {reason}: check the network, the credentials and the free space"
             raise StorageError(message) from error
+
+
+def _protocols(fs: Any) -> tuple[str, ...]:
+    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)

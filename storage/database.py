@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -31,8 +32,25 @@ _REMEDIES = (
     ("not a database", "is no database, or a damaged one: restore it from a backup"),
     ("malformed", "is damaged: restore it from a backup"),
     ("disk i/o error", "the disk failed to read or write: check the disk and its free space"),
-    ("no such table", "has tables missing: restore it from a backup"),
-    ("no such column", "has columns missing: restore it from a backup"),
+    ('no such column|column ".*" does not exist', "has columns missing: restore it from a backup"),
+    ('no such table|relation ".*" does not exist', "has tables missing: restore it from a backup"),
+    # From here on, PostgreSQL.
+    ("is the server running", "no server answers there: start PostgreSQL, or correct host and port in the URL"),
+    ("resolve host|translate host name", "no such host: correct it in the URL"),
+    ("password authentication failed", "user or password is refused: correct them in the URL"),
+    ("no password supplied", "asks for a password: give it in the URL"),
+    ('role ".*" does not exist', "has no such user: create it with `createuser`, or correct the URL"),
+    ("no pg_hba.conf entry", "does not admit this user from here: add it to the server's pg_hba.conf"),
+    ('database ".*" does not exist', "does not exist: create it with `createdb`, or correct its name in the URL"),
+    (
+        "too many (clients|connections)|slots are reserved",
+        "has no connection free: raise its limit, or stop some clients",
+    ),
+    ("no space left|disk full", "no space left on the server's disk: free some space there"),
+    ("permission denied", "this user may not read or write there: make it the owner of the database"),
+    ("read-only transaction", "is read-only: correct the URL to name the primary server"),
+    ("system is (starting|shutting|in recovery|not yet)", "is not ready yet: wait a moment, then try again"),
+    ("terminating connection|closed the connection|connection is lost", "the server ended the connection: try again"),
 )
 
 
@@ -124,9 +142,9 @@ class Database:
         if not self.url.database or self.url.database == ":memory:":
             return
         path = Path(self.url.database)
-        if path.exists():
-            return
         with disk_errors(path):
+            if path.exists():
+                return
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
@@ -182,7 +200,8 @@ def _with_driver(url: str) -> URL:
 def _engine_options(url: URL) -> dict[str, Any]:
     if url.get_backend_name() == "sqlite":
         return {"connect_args": {"timeout": _BUSY_TIMEOUT_MS / 1000}}
-    return {"pool_pre_ping": True}
+    # Under a stricter level, one could wait for a lock and then not see what its last holder wrote.
+    return {"pool_pre_ping": True, "isolation_level": "READ COMMITTED"}
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -228,7 +247,7 @@ def _remedy(message: str) -> str:
     """Return what to do about a driver's message."""
     lower = message.lower()
     for sign, remedy in _REMEDIES:
-        if sign in lower:
+        if re.search(sign, lower):
             return remedy
     first_line = message.strip().splitlines()[0] if message.strip() else "unknown error"
     return f"{first_line}: check that the database is reachable and its URL is right"

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, ClassVar
+from uuid import UUID, uuid4
 
-from sqlalchemy import JSON, BigInteger, Column, MetaData, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, Index, MetaData, String, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from storage.columns import SealedText, UtcDateTime, utc_now
@@ -197,9 +198,11 @@ class FeedbackRow(Table, table=True):
     """One reaction to an interaction. Ids only grow: the watermark counts on it."""
 
     __tablename__ = "feedback"
-    __table_args__ = ({"sqlite_autoincrement": True},)
+    __table_args__ = (Index(None, "collection", "id"), {"sqlite_autoincrement": True})
 
     id: int | None = Field(default=None, primary_key=True)
+    collection: str = Field(sa_column=Column(String(), nullable=False, server_default=""))
+    """That of its interaction, so that what is new is counted from an index."""
     interaction_id: str = Field(foreign_key="interaction.id", index=True)
     kind: str
     value: float | None = None
@@ -209,19 +212,28 @@ class FeedbackRow(Table, table=True):
 
 
 class OutboxRow(Table, table=True):
-    """An event to send, written in the transaction that caused it."""
+    """An event to send, written in the transaction that caused it: one for each topic and watermark of a collection."""
 
     __tablename__ = "outbox"
+    __table_args__ = (UniqueConstraint("collection", "topic", "watermark"),)
 
     id: int | None = Field(default=None, primary_key=True)
+    event_id: UUID = Field(default_factory=uuid4, unique=True)
     topic: str
+    collection: str
+    watermark: int
+    """That of the collection when the event was written; once it has moved on, the event says nothing new."""
     payload: dict[str, Any] = _json()
     created_at: datetime = _time()
+    n_sent: int = 0
     sent_at: datetime | None = _time_or_none()
+    """When the receiver last acknowledged it; None while it waits to be sent."""
+    leased_until: datetime | None = _time_or_none()
+    """Until then one process is sending it."""
 
 
 class WatermarkRow(Table, table=True):
-    """The last feedback that a retraining has consumed."""
+    """The last feedback that a retraining has consumed; written with a collection's first feedback, as 0."""
 
     __tablename__ = "watermark"
 

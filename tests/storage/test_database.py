@@ -1,8 +1,10 @@
 import multiprocessing
 import os
+import pwd
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -19,7 +21,16 @@ from storage.database import Database, alembic_config
 from storage.errors import SealBroken, StorageError
 from storage.migrations import HEAD
 from storage.sealing import Keyring, Sealer
-from storage.tables import ChunkRow, DocumentRow, FeedbackRow, InteractionRow, QueryPairRow, ReleaseRow, Table
+from storage.tables import (
+    ChunkRow,
+    DocumentRow,
+    FeedbackRow,
+    InteractionRow,
+    QueryPairRow,
+    ReleaseRow,
+    Table,
+    WatermarkRow,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,6 +65,31 @@ def test_downgrade_and_upgrade_again(database):
     database.migrate()
     with database.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Table.metadata) == []
+
+
+def test_feedback_of_an_older_revision_gets_its_collection_and_keeps_counting(database):
+    with database.engine.begin() as connection:
+        command.downgrade(alembic_config(connection), "0001")
+        at = "created_at) VALUES"
+        for statement in (
+            "INSERT INTO release (id, collection, reason, config, lineage_digest, embedder_uri, embedder_digest,"
+            f" index_uri, index_digest, answering, lineage, state, {at}"
+            " (1, 'c', 'r', '{}', 'l', 'e', 'e', 'i', 'i', '{}', '{}', 'candidate', CURRENT_TIMESTAMP)",
+            f"INSERT INTO interaction (id, collection, release_id, question, retrieved, timings, {at}"
+            " ('i1', 'c', 1, '', '[]', '{}', CURRENT_TIMESTAMP)",
+            f"INSERT INTO feedback (interaction_id, kind, {at} ('i1', 'copied', CURRENT_TIMESTAMP)",
+            f"INSERT INTO feedback (interaction_id, kind, {at} ('i1', 'copied', CURRENT_TIMESTAMP)",
+            "DELETE FROM feedback WHERE id = 2",
+        ):
+            connection.execute(text(statement))
+    database.migrate()
+    with database.session() as session:
+        assert session.get(FeedbackRow, 1).collection == "c"
+        assert session.get(WatermarkRow, "c").feedback_id == 0
+        row = FeedbackRow(collection="c", interaction_id="i1", kind="copied")
+        session.add(row)
+        session.flush()
+        assert row.id == 3
 
 
 def test_processes_that_migrate_at_once_all_find_the_tables(tmp_path):
@@ -180,11 +216,12 @@ def test_feedback_ids_are_never_used_again(database):
         session.flush()
         session.add(InteractionRow(id="i1", collection="c", release_id=1, question="q"))
         session.flush()
-        session.add_all([FeedbackRow(interaction_id="i1", kind="thumb", value=1.0, text=t) for t in ("good", None)])
+        said = {"collection": "c", "interaction_id": "i1", "kind": "rating"}
+        session.add_all([FeedbackRow(value=1.0, text=text, **said) for text in ("good", None)])
     with database.session() as session:
         session.delete(session.get(FeedbackRow, 2))
     with database.session() as session:
-        row = FeedbackRow(interaction_id="i1", kind="thumb")
+        row = FeedbackRow(collection="c", interaction_id="i1", kind="thumb_up")
         session.add(row)
         session.flush()
         assert row.id == 3
@@ -219,11 +256,31 @@ def test_home_that_is_a_file_is_named(tmp_path, sealer):
         Database(f"sqlite:///{tmp_path / 'home' / 'r.db'}", sealer).migrate()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_home_that_is_not_writable_is_named(tmp_path, sealer):
-    (tmp_path / "home").mkdir(mode=0o500)
-    with pytest.raises(StorageError, match="not allowed"):
-        Database(f"sqlite:///{tmp_path / 'home' / 'r.db'}", sealer).migrate()
+@pytest.fixture
+def unprivileged():
+    """Become nobody if we are root, whom no folder is closed to."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(pwd.getpwnam("nobody").pw_uid)
+    yield
+    os.seteuid(0)
+
+
+@pytest.fixture(params=[0o555, 0o000], ids=["read-only", "closed"])
+def home_of_another(request):
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        home = Path(name, "home")
+        home.mkdir()
+        home.chmod(request.param)
+        yield home
+        home.chmod(0o700)
+
+
+def test_home_that_is_not_writable_is_named(home_of_another, unprivileged, sealer):
+    with pytest.raises(StorageError, match="r.db: not allowed to read or write it: change its permissions"):
+        Database(f"sqlite:///{home_of_another / 'r.db'}", sealer).migrate()
 
 
 def test_read_only_database_says_so(database):

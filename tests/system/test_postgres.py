@@ -1,10 +1,12 @@
 """The storage on a real PostgreSQL: what it does on SQLite too, and what only a server can show."""
 
-import multiprocessing
+from socket import socket
+from time import monotonic, sleep
+from uuid import uuid4
 
 import pytest
 import test_registry
-from sqlalchemy import inspect, select, text
+from sqlalchemy import inspect, make_url, select, text
 from test_database import (  # noqa: F401  tests that hold on any database
     _migrate,
     chunk,
@@ -13,6 +15,7 @@ from test_database import (  # noqa: F401  tests that hold on any database
     test_chunks_go_with_their_document,
     test_downgrade_and_upgrade_again,
     test_feedback_ids_are_never_used_again,
+    test_feedback_of_an_older_revision_gets_its_collection_and_keeps_counting,
     test_keys_and_uniqueness_hold,
     test_migrations_make_exactly_the_tables_of_the_models,
     test_reader_sees_the_last_commit_while_another_writes,
@@ -26,31 +29,11 @@ from storage.database import Database
 from storage.errors import SealBroken, StorageError
 from storage.migrations import HEAD
 from storage.tables import ChunkRow, FeedbackRow, InteractionRow, QueryPairRow, ReleaseRow, Table
+from tests.processes import at_once
 
 pytestmark = pytest.mark.system
 
 SECRET = "a distinctive sentence"
-
-
-def _meet(barrier, function, arguments):
-    barrier.wait(60)
-    function(*arguments)
-
-
-def _at_once(function, calls):
-    """Call a function in as many processes as there are calls, all released at the same moment."""
-    context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(len(calls))
-    processes = [context.Process(target=_meet, args=(barrier, function, arguments)) for arguments in calls]
-    try:
-        for process in processes:
-            process.start()
-        for process in processes:
-            process.join(120)
-        assert [process.exitcode for process in processes] == [0] * len(calls)
-    finally:
-        for process in processes:
-            process.kill()
 
 
 def _rows(database, query):
@@ -70,7 +53,7 @@ def _add_one_of_each_sealed(database):
         session.add(QueryPairRow(id="p1", origin="real", **pair, **place))
         session.add(InteractionRow(id="i1", collection="c", release_id=1, question=SECRET, answer=SECRET))
         session.flush()
-        session.add(FeedbackRow(id=1, interaction_id="i1", kind="comment", text=SECRET))
+        session.add(FeedbackRow(id=1, collection="c", interaction_id="i1", kind="correction", text=SECRET))
 
 
 def _sealed_columns():
@@ -93,7 +76,7 @@ def test_empty_database_gets_every_table_once(url, sealer):
 
 
 def test_processes_that_migrate_an_empty_database_at_once_all_find_the_tables(url, sealer):
-    _at_once(_migrate, [(url,)] * 2)
+    at_once(_migrate, [(url,)] * 2)
     database = Database(url, sealer)
     test_migrations_make_exactly_the_tables_of_the_models(database)
     assert _rows(database, "SELECT version_num FROM alembic_version") == [(HEAD,)]
@@ -131,7 +114,7 @@ def test_flipped_byte_is_refused_by_its_column(database):
 def test_processes_that_make_the_first_promotion_at_once_leave_one_production(registry):
     ids = [test_registry.register(registry, n).id for n in (1, 2, 3, 4)]
     url, key = str(registry._database.url), registry._database.engine.dialect.ragloop_sealer.keyring.to_json()
-    _at_once(test_registry._promote_many, [(url, key, release_id) for release_id in ids])
+    at_once(test_registry._promote_many, [(url, key, release_id) for release_id in ids])
     test_registry._check_one_production(registry, ids)
 
 
@@ -142,7 +125,89 @@ def test_database_of_a_newer_ragloop_is_refused(database):
         database.migrate()
 
 
+def test_writers_see_what_the_last_holder_of_the_lock_wrote(cluster, url, sealer):
+    cluster.execute(f"ALTER DATABASE {make_url(url).database} SET default_transaction_isolation = 'serializable'")
+    database = Database(url, sealer)
+    for session_of in (database.session, database.reading):
+        with session_of() as session:
+            assert session.connection().execute(text("SHOW transaction_isolation")).scalar() == "read committed"
+    database.close()
+
+
+def _refusal(url, sealer):
+    with pytest.raises(StorageError) as told:
+        Database(url, sealer).migrate()
+    [line] = str(told.value).splitlines()
+    assert "hush" not in line
+    return line
+
+
+@pytest.fixture
+def guest(cluster):
+    """A user who needs a password over the socket, and may write nothing."""
+    name = f"guest_{uuid4().hex}"
+    cluster.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'hush'")
+    rules = cluster.folder / "data" / "pg_hba.conf"
+    before = rules.read_text()
+    rules.write_text(f"local all {name} scram-sha-256\n{before}")
+    cluster.execute("SELECT pg_reload_conf()")
+    yield name
+    rules.write_text(before)
+    cluster.execute("SELECT pg_reload_conf()")
+    cluster.execute(f"DROP ROLE {name}")
+
+
 def test_server_without_the_database_is_one_line_with_the_remedy(cluster, sealer):
-    with pytest.raises(StorageError, match=r'"nowhere" does not exist: check that the database is reachable') as told:
-        Database(cluster.url("nowhere"), sealer).migrate()
+    assert "nowhere" in _refusal(cluster.url("nowhere"), sealer)
+    assert "does not exist: create it with `createdb`" in _refusal(cluster.url("nowhere"), sealer)
+
+
+def test_no_server_is_one_line_with_the_remedy(tmp_path, sealer):
+    with socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    for url in (f"postgresql://postgres:hush@127.0.0.1:{port}/x", f"postgresql://postgres:hush@/x?host={tmp_path}"):
+        assert _refusal(url, sealer).endswith(
+            "no server answers there: start PostgreSQL, or correct host and port in the URL"
+        )
+    assert "no such host: correct it" in _refusal("postgresql://postgres@nowhere.invalid/x", sealer)
+
+
+def test_refused_user_is_one_line_with_the_remedy(cluster, url, guest, sealer):
+    def url_of(user):
+        return url.replace("postgres@", f"{user}@", 1)
+
+    def answers():
+        return _refusal(url_of(f"{guest}:hush-hush"), sealer)
+
+    deadline = monotonic() + 30
+    while "refused" not in answers() and monotonic() < deadline:
+        sleep(0.1)  # the server reads its new rules in its own time
+    assert "user or password is refused: correct them in the URL" in answers()
+    assert "asks for a password: give it in the URL" in _refusal(url_of(guest), sealer)
+    assert "has no such user: create it with `createuser`" in _refusal(url_of("nobody_known"), sealer)
+    assert "may not read or write there: make it the owner" in _refusal(url_of(f"{guest}:hush"), sealer)
+    cluster.execute(f"ALTER ROLE {guest} CONNECTION LIMIT 0")
+    assert "has no connection free: raise its limit" in _refusal(url_of(f"{guest}:hush"), sealer)
+
+
+@pytest.mark.parametrize(
+    ("statement", "remedy"),
+    [
+        ("SET TRANSACTION READ ONLY", "is read-only: correct the URL"),
+        ("ALTER TABLE document RENAME TO elsewhere", "has tables missing: restore it"),
+        ("ALTER TABLE document RENAME COLUMN name TO title", "has columns missing: restore it"),
+        # What the server says when its disk is full, which no test may fill.
+        (
+            """DO $$ BEGIN RAISE EXCEPTION 'could not extend file "base/5/2840": No space left on device'
+            USING ERRCODE = 'disk_full'; END $$""",
+            "no space left on the server's disk",
+        ),
+        ("SELECT pg_terminate_backend(pg_backend_pid())", "the server ended the connection: try again"),
+    ],
+)
+def test_refused_write_is_one_line_with_the_remedy(database, statement, remedy):
+    with pytest.raises(StorageError, match=remedy) as told, database.session() as session:
+        session.connection().execute(text(statement))
+        session.add(document())
     assert "\n" not in str(told.value)

@@ -1,0 +1,1 @@
+"""What people asked and how they reacted, counted until it is worth a retraining."""
