@@ -49,7 +49,7 @@ def say_steps() -> None:
     """Let the library's log lines show as what is going on, on standard error."""
     handler = _AboveBars()
     handler.setFormatter(logging.Formatter("· %(message)s"))
-    for name in ("rag", "storage"):
+    for name in ("rag", "storage", "deployments"):
         logger = logging.getLogger(name)
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)

@@ -2,29 +2,35 @@
 
 from prefect import flow
 
-from rag.config import Config
+from flows.dispatch import announced
+from flows.parameters import CollectionName, ProfileName, ReleaseName, fitted, stage_name
+from rag.config import Config, load_config
 from rag.evaluation.gate import Verdict
 from storage.artifacts import ArtifactRef
 from storage.registry import Release
 from tasks.evaluation import ask_models, evaluate_release, judge, production_release
+from tasks.pairs import collection_pairs_ref
 from tasks.publishing import publish_report, publish_verdict
 
 
-@flow
-def evaluate(collection: str, release: str, pairs: ArtifactRef) -> ArtifactRef:
-    """Ask a release, by id or `production`, the evaluation questions and leave the table of metrics."""
+@flow(flow_run_name=stage_name)
+def evaluate(
+    collection: CollectionName = "default", profile: ProfileName = None, release: ReleaseName = "production"
+) -> ArtifactRef:
+    """Ask a release the evaluation questions and leave the table of metrics."""
+    pairs = collection_pairs_ref(collection, None, load_config(fitted(profile)))
     report = evaluate_release(collection, release, pairs)
-    publish_report(report, f"release {release} of {collection}")
-    return report
+    publish_report(report, collection, f"release {release}")
+    return announced(report)
 
 
-@flow
+@flow(flow_run_name="compare-{candidate.id}-with-production")
 def compare(collection: str, candidate: Release, pairs: ArtifactRef, config: Config) -> Verdict:
     """Ask candidate and production the same questions of the same documents, and promote only what is proven better."""
     against = production_release(collection)
     other = ask_models(candidate, against, pairs)
     report = ask_models(candidate, candidate, pairs)
-    publish_report(report, f"release {candidate.id} of {collection}, a candidate")
+    publish_report(report, collection, f"release {candidate.id}, a candidate")
     verdict = judge(candidate, against, report, other, config)
-    publish_verdict(verdict, candidate.id)
+    publish_verdict(verdict, candidate, config.gate.metric)
     return verdict

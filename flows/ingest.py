@@ -3,13 +3,16 @@
 from prefect import flow
 from pydantic import BaseModel
 
-from rag.config import Profile, load_config
-from rag.corpus.ingestion import IngestSummary
-from tasks.corpus import ingest_batch, snapshot_corpus
+from flows.fan_out import fan_out
+from flows.parameters import CollectionName, ProfileName, Sources, fitted, stage_name
+from rag.config import load_config
+from rag.corpus.ingestion import IngestSummary, batches
+from rag.settings import Settings
+from tasks.corpus import ingest_batch, seal_sources, snapshot_corpus
 from tasks.evaluation import release_documents
 
-BATCH = 16
-"""Documents a task."""
+BATCH_FILES, BATCH_BYTES = 64, 64 * 2**20
+"""Documents a task, at most."""
 
 
 class IngestOutcome(BaseModel):
@@ -19,19 +22,22 @@ class IngestOutcome(BaseModel):
     release_id: int | None
 
 
-@flow(validate_parameters=True)
-def ingest(paths: dict[str, str], collection: str = "default", profile: Profile = Profile.CPU) -> IngestOutcome:
-    """Read files, given as name -> path, and put them into production under the models that serve."""
-    config = load_config(profile)
-    names = sorted(paths)
-    batches = [names[i : i + BATCH] for i in range(0, len(names), BATCH)]
+@flow(flow_run_name=stage_name)
+def ingest(sources: Sources, collection: CollectionName = "default", profile: ProfileName = None) -> IngestOutcome:
+    """Read files and folders and put them into production under the models that serve."""
+    config, settings = load_config(fitted(profile)), Settings()
 
-    # Read, seal and cut; a bad file is counted and never stops the others.
-    summary = IngestSummary()
-    for number, batch in enumerate(batches, start=1):
-        part = {name: paths[name] for name in batch}
-        summary += ingest_batch(collection, part, f"{number}-of-{len(batches)}", config.chunking)
-    if len(summary.refused) == len(paths):
+    # Seal the files before anything parses them; from here on they go by reference.
+    intake = seal_sources(collection, sources)
+
+    # Read and cut, side by side; a bad file is counted and never stops the others.
+    parts = batches(intake.uploads, BATCH_FILES, BATCH_BYTES)
+    calls = [
+        {"collection": collection, "uploads": part, "batch": f"{i}-of-{len(parts)}", "config": config.chunking}
+        for i, part in enumerate(parts, start=1)
+    ]
+    summary = sum(fan_out(ingest_batch, calls, settings.task_runner, settings.task_runner_address), intake.rest)
+    if summary.nothing_read:
         return IngestOutcome(summary=summary, release_id=None)
 
     # Search finds the new documents from here on.

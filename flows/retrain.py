@@ -1,46 +1,75 @@
-"""The loop: documents and questions in, a proven better release out."""
+"""The loop: documents, questions and feedback in, a proven better release out."""
 
-from prefect import flow
+from prefect import flow, runtime
+from prefect.states import Completed
 from pydantic import BaseModel
 
 from flows.build_index import build_index
+from flows.dispatch import dispatch
 from flows.evaluate import compare
+from flows.parameters import Attempt, CollectionName, ProfileName, Reason, ShuffleLabels, fitted
 from flows.synthesize import synthesize
 from flows.train_embedder import train_embedder
-from rag.config import Profile, load_config
+from rag.config import load_config
 from rag.evaluation.gate import Verdict
+from rag.settings import Settings
 from tasks.corpus import snapshot_corpus
 from tasks.evaluation import already_settled, record_candidate, release_documents
+from tasks.feedback import claim_new_feedback, consume_feedback, count_new_feedback, lack_of_feedback
 
 
 class RetrainOutcome(BaseModel):
-    """The candidate and what was decided; `verdict` is None when there was nothing new to judge."""
+    """The candidate and what was decided; without a `verdict`, `nothing_new` says why there was nothing to judge."""
 
-    release_id: int
+    release_id: int | None
     verdict: Verdict | None
     nothing_new: str | None = None
 
+    @property
+    def headline(self) -> str:
+        """What happened, in a line."""
+        if self.verdict is None:
+            return str(self.nothing_new)
+        return f"{self.verdict.decision.upper()} release {self.release_id}: {self.verdict.reason}"
 
-@flow
+
+def retrain_name() -> str:
+    """Return what and why, as `retrain-feedback-57-new`."""
+    asked = runtime.flow_run.parameters
+    again = f"-attempt-{asked['attempt']}" if asked["attempt"] > 1 else ""
+    return f"retrain-{asked['reason']}-{count_new_feedback(asked['collection'])}-new{again}"
+
+
+@flow(flow_run_name=retrain_name)
 def retrain(
-    collection: str = "default", profile: Profile = Profile.CPU, shuffle_labels: bool = False
+    collection: CollectionName = "default",
+    profile: ProfileName = None,
+    reason: Reason = Reason.MANUAL,
+    shuffle_labels: ShuffleLabels = False,
+    attempt: Attempt = 1,
 ) -> RetrainOutcome:
-    """Train on what the collection holds and promote the result only if it is proven better.
-
-    `shuffle_labels` is a drill: the candidate learns nonsense, and the gate must keep it out.
-    """
+    """Train on what the collection holds and promote the result only if it is proven better."""
+    profile, timeout_s = fitted(profile), Settings().stage_timeout_s
     config = load_config(profile, shuffle_labels)
+
+    # What people said since the last retraining; a wake-up may come late, when another run has taken it.
+    claim = claim_new_feedback(collection, drill=shuffle_labels)
+    if reason is Reason.FEEDBACK and (too_few := lack_of_feedback(claim)):
+        outcome = RetrainOutcome(release_id=None, verdict=None, nothing_new=too_few)
+        return Completed(name="Skipped", message=too_few, data=outcome)
 
     # Learn from the documents as they stand, and from what people asked.
     corpus = snapshot_corpus(collection)
-    pairs = synthesize(collection, corpus, config)
-    embedder = train_embedder(pairs, config.embedding)
-    candidate = build_index(corpus, embedder, pairs, config)
+    pairs = synthesize(collection, profile, corpus.uri)
+    run = {"collection": collection, "profile": profile, "pairs": pairs.uri}
+    embedder = dispatch(train_embedder, timeout_s, **run, shuffle_labels=shuffle_labels)
+    candidate = dispatch(build_index, timeout_s, **run, corpus=corpus.uri, embedder=embedder.uri)
     release = record_candidate(collection, candidate, config)
-    if nothing_new := already_settled(collection, release, pairs):
-        return RetrainOutcome(release_id=release.id, verdict=None, nothing_new=nothing_new)
 
     # Only what is proven better, on the same questions, may serve; then also with what was ingested meanwhile.
-    verdict = compare(collection, release, pairs, config)
+    nothing_new = already_settled(collection, release, pairs)
+    verdict = None if nothing_new else compare(collection, release, pairs, config)
     release_documents(collection, snapshot_corpus(collection), config)
-    return RetrainOutcome(release_id=release.id, verdict=verdict)
+    consume_feedback(claim)
+    outcome = RetrainOutcome(release_id=release.id, verdict=verdict, nothing_new=nothing_new)
+    return Completed(message=outcome.headline, data=outcome)

@@ -4,6 +4,7 @@ The switches below are read by torch, Prefect, ragas and the Hugging Face librar
 they are set here, before any of them can be; each gives way to what the environment already says.
 """
 
+import logging
 import os
 
 _SWITCHES = {
@@ -16,3 +17,5 @@ _SWITCHES = {
 }
 for _name, _value in _SWITCHES.items():
     os.environ.setdefault(_name, _value)
+
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns of a kernel that nothing here needs

@@ -66,7 +66,7 @@ def open_retriever(space: Workspace, collection: str, name: str, config: Config)
     if name == BASE:
         corpus = ArtifactRef.model_validate(serving_release(space, collection).lineage["corpus"])
         embedder = base_embedder(store, space.settings.models)
-        index = index_artifact(store, corpus, embedder, config)
+        index = index_artifact(store, space.device, corpus, embedder, config)
         retrieval = config.retrieval
     else:
         release = named_release(space, collection, name)
@@ -88,7 +88,7 @@ def refresh_release(space: Workspace, collection: str, corpus: ArtifactRef, conf
     else:
         embedder, answering = production.embedder, production.answering
         reason, action = f"documents changed; the models of release {production.id}", "refresh"
-    index = index_artifact(space.artifacts, corpus, embedder, config)
+    index = index_artifact(space.artifacts, space.device, corpus, embedder, config)
     if production is not None and production.index == index:
         return production
     release = space.registry.register(
@@ -140,7 +140,7 @@ def candidate_report(space: Workspace, candidate: Release, models: Release, pair
     """Return the report of a release's models over the candidate's documents, so that both are asked of the same."""
     config = Config.model_validate(candidate.config)
     corpus = ArtifactRef.model_validate(candidate.lineage["corpus"])
-    index = index_artifact(space.artifacts, corpus, models.embedder, config)
+    index = index_artifact(space.artifacts, space.device, corpus, models.embedder, config)
     return evaluation_artifact(
         space.artifacts, pairs, index, models.embedder, RetrievalConfig.model_validate(models.answering)
     )

@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     groq_api_key: SecretStr | None = None
     feedback_threshold: int = Field(50, ge=1)
     """New feedback from which a retraining starts by itself."""
+    stage_timeout_s: float = Field(12 * 3600, gt=0)
+    """How long a run on the gpu pool may take before the retraining that waits for it cancels it."""
     task_runner: TaskRunnerKind = TaskRunnerKind.THREADS
     task_runner_address: str | None = None
     """Address of the Dask scheduler or the Ray cluster; a temporary one on this machine unless given."""

@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from rag.device import Device
 from rag.errors import ConfigError
 from rag.settings import Settings
 from storage.artifacts import ArtifactStore
@@ -62,6 +63,11 @@ class Workspace:
     def home(self) -> Path:
         """The home folder, absolute."""
         return self.settings.home.expanduser().absolute()
+
+    @property
+    def device(self) -> Device:
+        """What one training at a time may have on this machine."""
+        return Device(self.settings.device_lock)
 
     def require_room(self, megabytes: int) -> None:
         """Check that the home's disk has room before long work starts.

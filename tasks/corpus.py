@@ -1,29 +1,43 @@
 """Tasks that read documents."""
 
-from pathlib import Path
+from collections.abc import Sequence
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from rag.config import ChunkingConfig
 from rag.corpus.artifact import corpus_artifact
-from rag.corpus.files import SourceFile
-from rag.corpus.ingestion import IngestSummary, ingest_files
+from rag.corpus.ingestion import IngestSummary, Intake, Upload, ingest_uploads, seal_uploads
 from rag.settings import Settings
 from rag.workspace import Workspace
 from storage.artifacts import ArtifactRef
 
 
-@task(cache_policy=NO_CACHE, task_run_name="ingest-{batch}")
-def ingest_batch(collection: str, paths: dict[str, str], batch: str, config: ChunkingConfig) -> IngestSummary:
-    """Read, seal, cut and record a batch of files, given as name -> path."""
+@task(cache_policy=NO_CACHE)
+def seal_sources(collection: str, sources: Sequence[str]) -> Intake:
+    """Seal the documents at paths and URIs that this machine can read."""
     space = Workspace.open(Settings(), create=True)
-    files = [SourceFile(path=Path(path), name=name) for name, path in paths.items()]
-    return ingest_files(space.artifacts, space.database, collection, files, config)
+    return seal_uploads(space.artifacts, space.database, collection, sources)
+
+
+@task(cache_policy=NO_CACHE, task_run_name="ingest-{batch}")
+def ingest_batch(collection: str, uploads: Sequence[Upload], batch: str, config: ChunkingConfig) -> IngestSummary:
+    """Read, cut and record a batch of sealed files."""
+    space = Workspace.open(Settings(), create=True)
+    return ingest_uploads(space.artifacts, space.database, collection, uploads, config)
 
 
 @task(cache_policy=NO_CACHE)
 def snapshot_corpus(collection: str) -> ArtifactRef:
     """Return the collection's chunks as they stand."""
+    space = Workspace.open(Settings())
+    return corpus_artifact(space.artifacts, space.database, collection)
+
+
+@task(cache_policy=NO_CACHE)
+def collection_corpus(collection: str, corpus: str | None) -> ArtifactRef:
+    """Return the corpus that was asked for, or the collection as it stands."""
+    if corpus is not None:
+        return ArtifactRef.parse(corpus)
     space = Workspace.open(Settings())
     return corpus_artifact(space.artifacts, space.database, collection)

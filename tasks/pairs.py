@@ -4,7 +4,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from rag.config import Config
-from rag.pairs.artifact import PairInputs, pairs_artifact, require_enough, synthetic_artifact
+from rag.pairs.artifact import PairInputs, collection_pairs, pairs_artifact, require_enough, synthetic_artifact
 from rag.pairs.splitting import split_artifact
 from rag.settings import Settings
 from rag.workspace import Workspace
@@ -34,3 +34,12 @@ def assemble_pairs(
     pairs = pairs_artifact(space.artifacts, space.database, collection, inputs, config)
     require_enough(space.artifacts, pairs)
     return pairs
+
+
+@task(cache_policy=NO_CACHE)
+def collection_pairs_ref(collection: str, pairs: str | None, config: Config) -> ArtifactRef:
+    """Return the pairs that were asked for, or those of the collection as it stands."""
+    if pairs is not None:
+        return ArtifactRef.parse(pairs)
+    space = Workspace.open(Settings())
+    return collection_pairs(space.artifacts, space.database, collection, config).pairs

@@ -1,25 +1,74 @@
-"""Tasks that leave something to look at in the Prefect UI."""
+"""Tasks and callbacks that leave something to look at in the Prefect UI."""
 
-from prefect import task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+import re
+from uuid import UUID
+
+from prefect import runtime, task
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
 from prefect.cache_policies import NO_CACHE
 
+from rag.embedding.progress import TrainingProgress
 from rag.evaluation.artifact import load_report
 from rag.evaluation.gate import Verdict
 from rag.evaluation.tables import report_rows, verdict_markdown
+from rag.releases import last_judgement
 from rag.settings import Settings
 from rag.workspace import Workspace
 from storage.artifacts import ArtifactRef
+from storage.registry import Release
 
 
 @task(cache_policy=NO_CACHE)
-def publish_report(report: ArtifactRef, title: str) -> None:
-    """Leave the metrics table; its key is stable, so that the UI keeps the history."""
+def publish_report(report: ArtifactRef, collection: str, title: str) -> None:
+    """Leave the metrics table."""
     rows = report_rows(load_report(Workspace.open(Settings()).artifacts, report))
-    create_table_artifact(key="retrieval-metrics", table=rows, description=title)
+    create_table_artifact(key=_key("retrieval-metrics", collection), table=rows, description=f"{title} of {collection}")
 
 
 @task(cache_policy=NO_CACHE)
-def publish_verdict(verdict: Verdict, release_id: int) -> None:
-    """Leave the verdict."""
-    create_markdown_artifact(key="verdict", markdown=verdict_markdown(verdict, release_id))
+def publish_verdict(verdict: Verdict, candidate: Release, metric: str) -> None:
+    """Leave the verdict, as a page with pictures: before and after, and the releases that were judged so far."""
+    from rag.evaluation.pictures import comparison_picture, history_picture
+
+    space = Workspace.open(Settings())
+    judged = [last_judgement(space, release) for release in space.registry.list(candidate.collection)]
+    title = f"Release {candidate.id} of {candidate.collection} against release {candidate.parent_id}"
+    page = verdict_markdown(
+        verdict,
+        candidate.id,
+        pictures={
+            "before and after": comparison_picture(verdict, title),
+            "releases so far": history_picture([row for row in judged if row], metric, "Releases so far"),
+        },
+        links={"the run that made it": runtime.flow_run.ui_url} if runtime.flow_run.ui_url else {},
+    )
+    create_markdown_artifact(key=_key("verdict", candidate.collection), markdown=page, description=verdict.reason)
+
+
+class TrainingReport:
+    """Moves a bar in the UI as a training goes on, with its latest figures."""
+
+    def __init__(self) -> None:
+        self._artifact: UUID | None = None
+        self._score = ""
+
+    def __call__(self, now: TrainingProgress) -> None:
+        """Show how far it is; the server may be away, and the training goes on."""
+        if now.validation is not None:
+            self._score = f"; MRR@10 on validation questions {now.validation:.3f} at step {now.step}"
+        said = f"embedder: epoch {now.epoch:.1f}, step {now.step} of {now.total_steps}{self._score}"
+        percent = round(100 * now.share, 1)
+        if self._artifact is None:
+            self._artifact = create_progress_artifact(percent, key="embedder-training", description=said)
+        else:
+            update_progress_artifact(self._artifact, percent, description=said)
+
+
+def _key(what: str, collection: str) -> str:
+    """Return an artifact's key; it is the same each time, so that the UI keeps the history."""
+    return f"{what}-{re.sub('[^a-z0-9]+', '-', collection.lower()).strip('-')}"

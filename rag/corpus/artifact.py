@@ -1,4 +1,4 @@
-"""Documents and corpora in the artifact store: one artifact a file, and one for a collection as it stands."""
+"""In the artifact store: each file as it came, its text, and a collection's chunks as they stand."""
 
 import hashlib
 import json
@@ -17,16 +17,30 @@ _ORIGINAL, _TEXT = "original.encrypted", "text.encrypted"
 _CHUNKS, _NAMES = "chunks.encrypted", "documents.encrypted"
 
 
-def document_artifact(store: ArtifactStore, data: bytes, text: DocumentText) -> ArtifactRef:
-    """Seal a file and its extracted text."""
+def upload_artifact(store: ArtifactStore, data: bytes) -> ArtifactRef:
+    """Seal a file as it came, before anything parses it."""
+
+    def write(draft: Draft) -> None:
+        draft.seal(_ORIGINAL, data)
+
+    inputs = {"bytes": hashlib.sha256(data).hexdigest()}
+    return store.build("upload", inputs=inputs, config=None, recipe=[], write=write)
+
+
+def load_upload(store: ArtifactStore, ref: ArtifactRef) -> bytes:
+    """Open a file as it came."""
+    return store.unseal(ref, _ORIGINAL)
+
+
+def document_artifact(store: ArtifactStore, upload: ArtifactRef, text: DocumentText) -> ArtifactRef:
+    """Seal the text that was read from an upload."""
+    plain = text.model_dump_json().encode()
 
     def write(draft: Draft) -> dict[str, Any]:
-        draft.seal(_ORIGINAL, data)
-        draft.seal(_TEXT, text.model_dump_json().encode())
+        draft.seal(_TEXT, plain)
         return {"media_type": text.media_type, "pages": len(text.pages), "characters": len(text.text)}
 
-    digests = (hashlib.sha256(part).hexdigest() for part in (data, text.model_dump_json().encode()))
-    inputs = dict(zip(("bytes", "text"), digests, strict=True))
+    inputs = {"upload": upload.digest, "text": hashlib.sha256(plain).hexdigest()}
     return store.build("document", inputs=inputs, config=None, recipe=[], write=write)
 
 

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from rag.errors import EmptyCorpus, UnreadableDocument
@@ -22,6 +22,7 @@ MEDIA_TYPES = {
 }
 KNOWN_SUFFIXES = ", ".join(MEDIA_TYPES)
 MAX_FILE_BYTES = 200 * 2**20
+_CHECK_URI = "check the address and its credentials"
 
 
 class SourceFile(NamedTuple):
@@ -44,11 +45,34 @@ class SourceFile(NamedTuple):
             ) from error
 
 
+class RemoteFile(NamedTuple):
+    """A file in a bucket, or anywhere else that fsspec reaches."""
+
+    uri: str
+    name: str
+
+    def read(self, max_bytes: int = MAX_FILE_BYTES) -> bytes:
+        """Return the file's bytes.
+
+        :raises UnreadableDocument: if it cannot be opened or is larger than `max_bytes`.
+        """
+        import fsspec
+
+        try:
+            fs, path = fsspec.core.url_to_fs(self.uri)
+            check_size(self.name, fs.size(path) or 0, max_bytes)
+            return bytes(fs.cat_file(path))
+        except UnreadableDocument:
+            raise
+        except Exception as error:  # a driver may raise anything
+            raise UnreadableDocument(f"{self.name} cannot be opened ({type(error).__name__}): {_CHECK_URI}") from error
+
+
 class FoundFiles(NamedTuple):
     """The documents under the given paths, and what was passed over there: hidden files and unknown kinds."""
 
-    files: list[SourceFile]
-    skipped: list[SourceFile]
+    files: list[SourceFile | RemoteFile]
+    skipped: list[SourceFile | RemoteFile]
 
 
 def check_size(name: str, n_bytes: int, max_bytes: int) -> None:
@@ -62,8 +86,10 @@ def check_size(name: str, n_bytes: int, max_bytes: int) -> None:
         )
 
 
-def find_documents(paths: Sequence[Path]) -> FoundFiles:
+def find_documents(sources: Sequence[Path | str]) -> FoundFiles:
     """Return the documents among files and folders (searched to the bottom), sorted within each folder.
+
+    A source is a path, or a URI that fsspec reaches, such as `s3://bucket/handbook`.
 
     A file that is named outright is kept whatever its kind, so that its refusal is told. A file reached twice counts
     once.
@@ -71,27 +97,50 @@ def find_documents(paths: Sequence[Path]) -> FoundFiles:
     :raises UnreadableDocument: if a path does not exist, or two files would have one name.
     :raises EmptyCorpus: if a folder holds no document.
     """
-    files: dict[str, SourceFile] = {}
-    skipped: list[SourceFile] = []
+    files: dict[str, SourceFile | RemoteFile] = {}
+    skipped: list[SourceFile | RemoteFile] = []
     seen: set[str] = set()
-    for path in paths:
-        for source in _under(path, skipped):
-            real = os.path.realpath(source.path)
+    for source in sources:
+        remote = "://" in str(source)
+        for file in _under_uri(str(source), skipped) if remote else _under(Path(source), skipped):
+            real = file.uri if isinstance(file, RemoteFile) else os.path.realpath(file.path)
             if real in seen:
                 continue
-            if source.name in files:
+            if file.name in files:
                 raise UnreadableDocument(
-                    f"{files[source.name].path} and {source.path} would both be named {source.name}: "
+                    f"{files[file.name][0]} and {file[0]} would both be named {file.name}: "
                     "rename one, or give the folder that holds both"
                 )
             seen.add(real)
-            files[source.name] = source
+            files[file.name] = file
     if not files:
         raise EmptyCorpus(f"no documents were given: name files or folders with {KNOWN_SUFFIXES}")
     return FoundFiles(list(files.values()), skipped)
 
 
-def _under(path: Path, skipped: list[SourceFile]) -> list[SourceFile]:
+def _under_uri(uri: str, skipped: list[SourceFile | RemoteFile]) -> list[RemoteFile]:
+    """Return the documents at or under a URI; add what is passed over to `skipped`."""
+    import fsspec
+
+    try:
+        fs, root = fsspec.core.url_to_fs(uri)
+        paths = sorted(fs.find(root))
+    except Exception as error:  # a driver may raise anything
+        raise UnreadableDocument(f"{uri} cannot be listed ({type(error).__name__}: {error}): {_CHECK_URI}") from error
+    if paths == [root]:
+        return [RemoteFile(uri, root.rsplit("/", 1)[-1])]
+    found: list[RemoteFile] = []
+    for path in paths:
+        file = RemoteFile(fs.unstrip_protocol(path), path.removeprefix(root).lstrip("/"))
+        known = PurePosixPath(file.name).suffix.lower() in MEDIA_TYPES
+        hidden = any(map(_is_hidden, file.name.split("/")))
+        (found if known and not hidden else skipped).append(file)
+    if not found:
+        raise EmptyCorpus(f"{uri} holds no document: put files there that end in {KNOWN_SUFFIXES}")
+    return found
+
+
+def _under(path: Path, skipped: list[SourceFile | RemoteFile]) -> list[SourceFile]:
     """Return the documents at or under one path; add what is passed over to `skipped`."""
     if path.is_file():
         return [SourceFile(path, _text_name(path.name))]

@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict
 from sqlmodel import col, select
 
 from rag.config import ChunkingConfig
-from rag.corpus.artifact import document_artifact
+from rag.corpus.artifact import document_artifact, load_upload, upload_artifact
 from rag.corpus.chunking import Chunker
 from rag.corpus.document import Chunk, DocumentText
-from rag.corpus.files import SourceFile
+from rag.corpus.files import find_documents
 from rag.corpus.parsing import extract_all
 from rag.errors import UnreadableDocument
 from storage.artifacts import ArtifactRef, ArtifactStore
@@ -21,6 +21,17 @@ from storage.database import Database
 from storage.tables import ChunkRow, DocumentRow
 
 logger = logging.getLogger(__name__)
+
+
+class Upload(BaseModel):
+    """A sealed file that waits to be read, by reference."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    sha256: str
+    n_bytes: int
+    ref: ArtifactRef
 
 
 class IngestSummary(BaseModel):
@@ -33,8 +44,15 @@ class IngestSummary(BaseModel):
     unchanged: tuple[str, ...] = ()
     refused: dict[str, str] = {}
     """Name -> reason."""
+    skipped: int = 0
+    """Hidden files and unknown kinds that were passed over."""
     chunks: int = 0
     """Chunks written."""
+
+    @property
+    def nothing_read(self) -> bool:
+        """Whether every file was refused."""
+        return not (self.added or self.updated or self.unchanged)
 
     def __add__(self, other: "IngestSummary") -> "IngestSummary":
         return IngestSummary(
@@ -42,59 +60,86 @@ class IngestSummary(BaseModel):
             updated=self.updated + other.updated,
             unchanged=self.unchanged + other.unchanged,
             refused=self.refused | other.refused,
+            skipped=self.skipped + other.skipped,
             chunks=self.chunks + other.chunks,
         )
 
 
-def ingest_files(
-    store: ArtifactStore,
-    database: Database,
-    collection: str,
-    files: Sequence[SourceFile],
-    config: ChunkingConfig,
-) -> IngestSummary:
-    """Read, seal, cut and record the files. The same bytes twice are left alone; changed bytes are a new version."""
-    summary = IngestSummary()
-    fresh: list[tuple[SourceFile, bytes]] = []
+class Intake(BaseModel):
+    """What was taken in, and what became of the rest."""
+
+    model_config = ConfigDict(frozen=True)
+
+    uploads: tuple[Upload, ...]
+    rest: IngestSummary
+
+
+def seal_uploads(store: ArtifactStore, database: Database, collection: str, sources: Sequence[str]) -> Intake:
+    """Seal the documents found at paths and URIs; the same bytes under the same name are left alone.
+
+    :raises UnreadableDocument: if a source does not exist, or two files would have one name.
+    :raises EmptyCorpus: if there is no document.
+    """
+    found = find_documents(sources)
+    rest = IngestSummary(skipped=len(found.skipped))
+    uploads: list[Upload] = []
     known = _active_digests(database, collection)
-    for file in files:
+    for file in found.files:
         try:
             data = file.read()
         except UnreadableDocument as error:
-            summary += IngestSummary(refused={file.name: str(error)})
+            rest += IngestSummary(refused={file.name: str(error)})
             continue
-        if known.get(file.name) == _sha256(data):
-            summary += IngestSummary(unchanged=(file.name,))
+        sha256 = hashlib.sha256(data).hexdigest()
+        if known.get(file.name) == sha256:
+            rest += IngestSummary(unchanged=(file.name,))
         else:
-            fresh.append((file, data))
+            ref = upload_artifact(store, data)
+            uploads.append(Upload(name=file.name, sha256=sha256, n_bytes=len(data), ref=ref))
+    return Intake(uploads=tuple(uploads), rest=rest)
+
+
+def batches(uploads: Sequence[Upload], n_files: int, n_bytes: int) -> list[tuple[Upload, ...]]:
+    """Divide uploads, in order, into batches of at most `n_files`, and of `n_bytes` unless one file has more."""
+    divided: list[list[Upload]] = []
+    room = 0
+    for upload in uploads:
+        if not divided or len(divided[-1]) == n_files or upload.n_bytes > room:
+            divided.append([])
+            room = n_bytes
+        divided[-1].append(upload)
+        room -= upload.n_bytes
+    return [tuple(batch) for batch in divided]
+
+
+def ingest_uploads(
+    store: ArtifactStore, database: Database, collection: str, uploads: Sequence[Upload], config: ChunkingConfig
+) -> IngestSummary:
+    """Read, cut and record sealed files; a name that is known already gets a new version."""
+    summary = IngestSummary()
+    known = _active_digests(database, collection)
     chunker = Chunker(config)
-    read = extract_all([(file.name, data) for file, data in fresh], workers=os.cpu_count() or 1)
-    for (file, data), (_, text) in zip(fresh, read, strict=True):
+    opened = ((upload.name, load_upload(store, upload.ref)) for upload in uploads)
+    read = extract_all(opened, workers=os.cpu_count() or 1, total=len(uploads))
+    for upload, (name, text) in zip(uploads, read, strict=True):
         if isinstance(text, UnreadableDocument):
-            summary += IngestSummary(refused={file.name: str(text)})
+            summary += IngestSummary(refused={name: str(text)})
             continue
-        doc_id = document_id(collection, file.name, data)
-        chunks = chunker.chunk(text, doc_id)
+        chunks = chunker.chunk(text, document_id(collection, name, upload.sha256))
         if not chunks:
-            reason = f"{file.name} has no text: check that it is the right file"
-            summary += IngestSummary(refused={file.name: reason})
+            reason = f"{name} has no text: check that it is the right file"
+            summary += IngestSummary(refused={name: reason})
             continue
-        ref = document_artifact(store, data, text)
-        _record(database, collection, doc_id, data, text, chunks, ref)
-        names = (file.name,)
-        done = IngestSummary(updated=names) if file.name in known else IngestSummary(added=names)
+        _record(database, collection, upload, text, chunks, document_artifact(store, upload.ref, text))
+        done = IngestSummary(updated=(name,)) if name in known else IngestSummary(added=(name,))
         summary += done.model_copy(update={"chunks": len(chunks)})
     return summary
 
 
-def document_id(collection: str, name: str, data: bytes) -> str:
-    """Return the id of one version of one document."""
-    key = "\x1f".join((collection, name, _sha256(data)))
+def document_id(collection: str, name: str, sha256: str) -> str:
+    """Return the id of one version of one document, from the digest of its bytes."""
+    key = "\x1f".join((collection, name, sha256))
     return hashlib.sha256(key.encode()).hexdigest()[:16]
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def _active_digests(database: Database, collection: str) -> dict[str, str]:
@@ -106,14 +151,15 @@ def _active_digests(database: Database, collection: str) -> dict[str, str]:
 def _record(
     database: Database,
     collection: str,
-    doc_id: str,
-    data: bytes,
+    upload: Upload,
     text: DocumentText,
     chunks: Sequence[Chunk],
     ref: ArtifactRef,
 ) -> None:
     """Write the document's rows in one transaction; an older version stays, no longer active."""
+    doc_id = document_id(collection, upload.name, upload.sha256)
     with database.session() as session:
+        database.lock(session, f"document:{collection}:{upload.name}")
         same_name = select(DocumentRow).where(DocumentRow.collection == collection, DocumentRow.name == text.name)
         versions = list(session.exec(same_name).all())
         for row in versions:
@@ -128,9 +174,9 @@ def _record(
                 collection=collection,
                 name=text.name,
                 version=len(versions) + 1,
-                content_sha256=_sha256(data),
+                content_sha256=upload.sha256,
                 media_type=text.media_type,
-                size_bytes=len(data),
+                size_bytes=upload.n_bytes,
                 n_pages=len(text.pages),
                 n_chars=len(text.text),
                 n_chunks=len(chunks),

@@ -33,12 +33,14 @@ def extract_all(
     timeout_s: float = 60,
     max_bytes: int = MAX_FILE_BYTES,
     memory_bytes: int = WORKER_MEMORY_BYTES,
+    total: int | None = None,
 ) -> Iterator[tuple[str, Outcome]]:
     """Yield (name, outcome) for each (name, bytes), in order. Takes files as it goes, a few ahead for each worker.
 
-    PDF, DOCX and HTML are parsed in worker processes, bound to `memory_bytes` of address space and `timeout_s` a file.
+    `total` is the number of files, for the progress bar, where `files` does not know it. PDF, DOCX and HTML are parsed
+    in worker processes, bound to `memory_bytes` of address space and `timeout_s` a file.
     """
-    total = len(files) if isinstance(files, Sized) else None
+    total = len(files) if isinstance(files, Sized) else total
     waiting: deque[tuple[str, Outcome | ProcessFuture[Any]]] = deque()
     with _Workers(workers, timeout_s, memory_bytes) as pool:
         for name, data in tqdm(files, total=total, desc="reading documents", delay=2, disable=None):

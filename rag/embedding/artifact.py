@@ -1,10 +1,13 @@
 """Embedders in the artifact store: the base model, and what was trained from it."""
 
 import shutil
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rag.config import EmbeddingConfig
+from rag.device import Device
 from rag.embedding.base import base_model, fetch_base_model
+from rag.embedding.progress import OnProgress
 from rag.pairs.artifact import load_pairs
 from storage.artifacts import ArtifactRef, ArtifactStore, Draft
 
@@ -26,26 +29,37 @@ def base_embedder(store: ArtifactStore, source: str) -> ArtifactRef:
 
 
 def finetuned_embedder(
-    store: ArtifactStore, base: ArtifactRef, pairs: ArtifactRef, config: EmbeddingConfig
+    store: ArtifactStore,
+    base: ArtifactRef,
+    pairs: ArtifactRef,
+    config: EmbeddingConfig,
+    device: Device,
+    on_progress: OnProgress | None = None,
 ) -> ArtifactRef:
-    """Return `base` fine-tuned on the training pairs. A killed run goes on from its checkpoint."""
+    """Return `base` fine-tuned on the training pairs. A killed run goes on from its checkpoint.
+
+    Only a run that has to train waits for the device.
+    """
 
     def write(draft: Draft) -> dict[str, Any]:
         from rag.embedding.finetune import finetune
 
-        split = load_pairs(store, pairs)
-        facts = store.facts(base)
-        trained = finetune(
-            base=store.path(base),
-            query_prompt=facts["query_prompt"],
-            train=split.train,
-            validation=split.tuning,
-            output=draft.path,
-            checkpoints=draft.scratch,
-            config=config,
-        )
+        split, folder, facts = load_pairs(store, pairs), store.path(base), store.facts(base)
+        with device.held("fine-tuning the embedder"):
+            began_at = datetime.now(UTC)
+            trained = finetune(
+                base=folder,
+                query_prompt=facts["query_prompt"],
+                train=split.train,
+                validation=split.tuning,
+                output=draft.path,
+                checkpoints=draft.scratch,
+                config=config,
+                on_progress=on_progress,
+            )
+            held = {"began_at": began_at.isoformat(), "ended_at": datetime.now(UTC).isoformat()}
         shutil.copytree(draft.scratch / "runs", draft.path / "runs", dirs_exist_ok=True)
-        return {**facts, "training": trained}
+        return {**facts, "training": trained | held}
 
     return store.build(
         KIND,

@@ -1,5 +1,8 @@
 """Evaluations as rows that people read; the command line and Prefect show the same ones."""
 
+from base64 import b64encode
+from collections.abc import Mapping
+
 from rag.evaluation.gate import Verdict
 from rag.evaluation.report import EvaluationReport
 from rag.pairs.pair import Origin, QuestionType
@@ -31,12 +34,19 @@ def report_rows(report: EvaluationReport) -> list[dict[str, str]]:
     return rows
 
 
-def verdict_markdown(verdict: Verdict, release_id: int) -> str:
-    """Return the verdict on a release as a page."""
-    rows = comparison_rows(verdict)
-    if not rows:
-        return f"# Release {release_id}: {verdict.decision}\n\n{verdict.reason}\n"
-    header = " | ".join(rows[0])
-    lines = [f"| {header} |", "|" + "---|" * len(rows[0]), *(f"| {' | '.join(row.values())} |" for row in rows)]
-    table = "\n".join(lines)
-    return f"# Release {release_id}: {verdict.decision}\n\n{verdict.reason}\n\n{table}\n"
+def verdict_markdown(
+    verdict: Verdict,
+    release_id: int,
+    pictures: Mapping[str, bytes] | None = None,
+    links: Mapping[str, str] | None = None,
+) -> str:
+    """Return the verdict on a release as a page, with PNGs inside it (by title) and with links (text to address)."""
+    parts = [f"# Release {release_id}: {verdict.decision}", verdict.reason]
+    if links:
+        parts.append(" · ".join(f"[{text}]({address})" for text, address in links.items()))
+    for title, picture in (pictures or {}).items():
+        parts.append(f"![{title}](data:image/png;base64,{b64encode(picture).decode()})")
+    if rows := comparison_rows(verdict):
+        lines = [" | ".join(rows[0]), "|".join(["---"] * len(rows[0])), *(" | ".join(row.values()) for row in rows)]
+        parts.append("\n".join(f"| {line} |" for line in lines))
+    return "\n\n".join(parts) + "\n"

@@ -4,13 +4,14 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rag.config import IndexConfig
 from rag.corpus.document import Chunk
+from rag.embedding.vectors import Vectors
 from rag.errors import EmptyCorpus
 from rag.retrieval.dense import WindowVectors
 from rag.retrieval.lexical import Lexical, Scores, lexical_engine
@@ -22,17 +23,6 @@ VECTORS, METADATA, DOC_VERSIONS, WORDS, WINDOW_WORDS = (
     "bm25_chunks.encrypted",
     "bm25_windows.encrypted",
 )
-
-Windowing = Callable[[str, int, int], list[tuple[int, int]]]
-"""(text, tokens, stride) -> character spans of the text's windows."""
-
-
-class PassageEncoder(Protocol):
-    """What an index needs of an embedder."""
-
-    def encode_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return float32 (len(texts), dim), L2-normalized."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -104,21 +94,22 @@ class Index:
         )
 
 
-def build_index(chunks: Sequence[Chunk], encoder: PassageEncoder, windows: Windowing, config: IndexConfig) -> Index:
-    """Index chunks: every window is encoded, and the words of chunks and windows are counted.
+def build_index(
+    chunks: Sequence[Chunk], windows: Sequence[Sequence[tuple[int, int]]], vectors: Vectors, config: IndexConfig
+) -> Index:
+    """Index chunks by the vectors of their windows, float32 (n_windows, dim), and by their words and their windows'.
 
     :raises EmptyCorpus: if there are no chunks.
     """
     if not chunks:
         raise EmptyCorpus("no chunks to index: ingest documents first with `ragloop ingest PATH`")
-    spans = tuple(tuple(windows(chunk.text, config.window_tokens, config.window_stride)) for chunk in chunks)
-    texts = [chunk.text[start:end] for chunk, own in zip(chunks, spans, strict=True) for start, end in own]
+    texts = [chunk.text[start:end] for chunk, own in zip(chunks, windows, strict=True) for start, end in own]
     engine = lexical_engine(config.lexical_engine)
     return Index(
         chunks=tuple(chunks),
-        windows=spans,
+        windows=tuple(map(tuple, windows)),
         doc_versions={c.document: c.doc_id for c in chunks},
-        vectors=WindowVectors.build(encoder.encode_passages(texts), [len(own) for own in spans]),
+        vectors=WindowVectors.build(vectors, [len(own) for own in windows]),
         words=engine.build([c.text for c in chunks]),
         window_words=engine.build(texts),
         lexical_engine=config.lexical_engine,

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import re
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -59,8 +60,7 @@ class Bm25s:
     @classmethod
     def build(cls, texts: Sequence[str]) -> "Bm25s":
         """Index the texts."""
-        import bm25s
-
+        bm25s = _quiet_bm25s()
         analyze = Analyzer()
         vocabulary: dict[str, int] = {}
         ids = [[vocabulary.setdefault(t, len(vocabulary)) for t in analyze(text)] for text in texts]
@@ -92,8 +92,7 @@ class Bm25s:
     @classmethod
     def from_bytes(cls, data: bytes) -> "Bm25s":
         """Read what `to_bytes` wrote."""
-        import bm25s
-
+        bm25s = _quiet_bm25s()
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             vocabulary = json.loads(arrays["vocabulary"].tobytes())
             n_texts = int(arrays["n_texts"])
@@ -137,6 +136,14 @@ class RankBm25:
     def from_bytes(cls, data: bytes) -> "RankBm25":
         """Read what `to_bytes` wrote."""
         return cls(json.loads(data))
+
+
+def _quiet_bm25s() -> Any:
+    """Return the package; it sets its own log level to DEBUG when it is imported."""
+    import bm25s
+
+    logging.getLogger("bm25s").setLevel(logging.WARNING)
+    return bm25s
 
 
 _ENGINES: dict[str, type[Bm25s] | type[RankBm25]] = {"bm25s": Bm25s, "rank-bm25": RankBm25}

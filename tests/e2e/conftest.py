@@ -1,10 +1,15 @@
+import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
+from deployments.processes import is_alive, marked_processes
 from tests.company import write_company, write_questions
 
 ROOT = Path(__file__).parents[2]
@@ -22,6 +27,7 @@ class Ragloop:
             "RAGLOOP_KEY_FILE": str(folder / "keys" / "keyring.json"),
             "RAGLOOP_PROFILE": "smoke",
         }
+        self.environment.pop("PREFECT_API_URL", None)
 
     def command(self, *arguments):
         return [sys.executable, "-m", "app.cli", *map(str, arguments)]
@@ -58,6 +64,82 @@ class Ragloop:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ragloop: ")]
         assert len(lines) == 1, done.stderr
         return lines[0]
+
+
+class Up:
+    """A running `ragloop up`, seen from outside."""
+
+    READY_S = 180
+
+    def __init__(self, ragloop, *arguments):
+        self.ragloop = ragloop
+        self.home = ragloop.home
+        self.output = ragloop.folder / "up.log"
+        started = time.monotonic()
+        with self.output.open("wb") as log:
+            self.process = subprocess.Popen(
+                ragloop.command("up", *arguments), cwd=ROOT, env=ragloop.environment, stdout=log, stderr=log
+            )
+        wait_until(lambda: "\nready\n" in self.said() or self.process.poll() is not None, self.READY_S)
+        self.ready_after_s = time.monotonic() - started
+        if "\nready\n" not in self.said():
+            self.end()
+            pytest.fail(self.said())
+
+    def said(self):
+        return self.output.read_text()
+
+    @property
+    def api_url(self):
+        return json.loads((self.home / "up.json").read_text())["api_url"]
+
+    def parts(self):
+        """Return the processes of the server and the workers, by `server`, `cpu` and `gpu`."""
+        found = marked_processes(self.home)
+        return {each.part: each.process for each in reversed(found) if each.flow_run is None}
+
+    def processes(self):
+        """Return all that this `up` has started, itself and what watches over it included."""
+        started = [psutil.Process(self.process.pid)] if self.process.poll() is None else []
+        started += started[0].children(recursive=True) if started else []
+        return {process.pid: process for process in started + [each.process for each in marked_processes(self.home)]}
+
+    def stop(self, number=signal.SIGINT):
+        """Send a signal and return the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(timeout=120)
+
+    def end(self):
+        """Leave nothing behind, whatever happened."""
+        try:
+            self.stop()
+        finally:
+            for process in [self.process, *(each.process for each in marked_processes(self.home))]:
+                if process.pid != os.getpid() and psutil.pid_exists(process.pid):
+                    process.kill()
+
+
+def wait_until(done, seconds):
+    """Wait until `done()` is true, for `seconds` at most, and return whether it is."""
+    end = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def all_ended(processes):
+    return not any(is_alive(process) for process in processes)
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory):
+    """`ragloop up` on a fresh home, for a whole module: `.api_url`, `.home`, `.ragloop`, `.parts()`, `.stop()`."""
+    started = Up(Ragloop(tmp_path_factory.mktemp("up")))
+    yield started
+    started.end()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from flows.evaluate import evaluate
 from flows.ingest import ingest
 from flows.retrain import retrain
 from rag.config import Profile, load_config
-from rag.corpus.files import find_documents
 from rag.evaluation.artifact import load_report
 from rag.pairs.artifact import collection_pairs, load_pairs
 from rag.pairs.collection import import_questions, load_alignable
@@ -24,8 +23,7 @@ SMOKE = load_config(Profile.SMOKE)
 
 
 def ingest_folder(folder):
-    files = find_documents([folder]).files
-    return ingest({file.name: str(file.path) for file in files}, profile=Profile.SMOKE)
+    return ingest([str(folder)], profile=Profile.SMOKE)
 
 
 def first(space, release, question):
@@ -144,8 +142,7 @@ def test_what_a_person_rolled_back_is_not_promoted_again(company):
 
 def test_an_evaluation_reports_origins_apart(company):
     space = company[0]
-    pairs = collection_pairs(space.artifacts, space.database, "default", SMOKE).pairs
-    report = load_report(space.artifacts, evaluate("default", "1", pairs))
+    report = load_report(space.artifacts, evaluate(release="1", profile=Profile.SMOKE))
     assert report.of(Origin.REAL)
     assert report.of(Origin.SYNTHETIC)
     assert 0 < report.general_hit1 <= 1
@@ -154,8 +151,8 @@ def test_an_evaluation_reports_origins_apart(company):
 def test_the_ui_has_the_metrics_table_and_the_verdict(company):
     from prefect.artifacts import Artifact
 
-    assert Artifact.get("retrieval-metrics").type == "table"
-    assert Artifact.get("verdict").type == "markdown"
+    assert Artifact.get("retrieval-metrics-default").type == "table"
+    assert Artifact.get("verdict-default").type == "markdown"
 
 
 def test_the_same_documents_again_are_left_alone(company):

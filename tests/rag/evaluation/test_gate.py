@@ -105,7 +105,7 @@ def test_the_verdict_reads_as_a_page():
     verdict = judge(report(BETTER), report(OLD), CONFIG)
     page = verdict_markdown(verdict, 7)
     assert page.startswith("# Release 7: promote")
-    assert page.count("\n| ") == len(comparison_rows(verdict)) + 1
+    assert page.count("\n| ") == len(comparison_rows(verdict)) + 2
 
 
 def test_a_report_is_shown_by_origin_and_type():

@@ -15,8 +15,11 @@ FACTS = {
 }
 
 
-def whole(text, tokens, stride):
-    return [(0, len(text))]
+def build(chunks, encoder, config):
+    """Index chunks with one window each."""
+    return build_index(
+        chunks, [[(0, len(c.text))] for c in chunks], encoder.encode_passages([c.text for c in chunks]), config
+    )
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +31,7 @@ def index(encoder):
         for name, texts in FACTS.items()
         for i, t in enumerate(texts)
     ]  # fmt: skip
-    return build_index(chunks, encoder, whole, IndexConfig())
+    return build(chunks, encoder, IndexConfig())
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +87,7 @@ def test_few_candidates_give_the_same_best_passage(index, encoder):
 
 @pytest.mark.parametrize("engine", ["bm25s", "rank-bm25"])
 def test_an_index_comes_back_from_its_files(encoder, index, engine):
-    built = build_index(index.chunks, encoder, whole, IndexConfig(lexical_engine=engine))
+    built = build(index.chunks, encoder, IndexConfig(lexical_engine=engine))
     files = built.to_files()
     assert FACTS["music.txt"][0].encode() in files[METADATA]
     again = Retriever(Index.from_files(files.__getitem__), encoder, RetrievalConfig())
@@ -95,7 +98,7 @@ def test_an_index_comes_back_from_its_files(encoder, index, engine):
 
 def test_no_chunks_no_index(encoder):
     with pytest.raises(EmptyCorpus, match="ragloop ingest"):
-        build_index([], encoder, whole, IndexConfig())
+        build([], encoder, IndexConfig())
 
 
 def found(dense, lexical):

@@ -1,0 +1,59 @@
+"""The `ragloop` command. Heavy imports stand inside the commands, so that help answers at once."""
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+import rag  # noqa: F401  sets the switches that heavy packages read when they are imported
+from app.cli import corpus, loop, operations, pairs, releases
+from app.cli.options import complain
+from storage.errors import RagloopError
+
+app = typer.Typer(
+    name="ragloop",
+    help="Answers from your documents, and a loop that makes them better. Exit code 2: wrong input, said in one line.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+)
+for _group in (corpus, loop, operations):
+    app.add_typer(_group.commands)
+app.add_typer(pairs.commands, name="pairs")
+app.add_typer(releases.commands, name="releases")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; what the user can mend is one line on standard error and exit code 2."""
+    try:
+        app(args=arguments)
+    except RagloopError as error:
+        complain(str(error))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has had enough
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+        complain(f"{error.filename or 'the disk'}: {error.strerror}: make room or give access, then run it again")
+    except ValueError as error:
+        line = _settings_error(error)
+        if line is None:
+            raise
+        complain(line)
+    else:
+        return
+    sys.exit(2)
+
+
+def _settings_error(error: ValueError) -> str | None:
+    """Return the line for a RAGLOOP_ variable that cannot be used; None for any other error."""
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError) or error.title != "Settings":
+        return None
+    first = error.errors()[0]
+    name = "RAGLOOP_" + "_".join(str(part) for part in first["loc"]).upper()
+    return f"{name} is set to {first['input']!r}, which cannot be used: {first['msg']}"

@@ -1,0 +1,54 @@
+"""The Prefect server for runs in this process: the one that is named, the home's own, or a temporary one."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from deployments.address import running_server
+from storage.errors import RagloopError
+
+
+def start_server(home: Path) -> None:
+    """Use the server that runs, if one does, else start Prefect's temporary one.
+
+    A temporary server keeps its state in a corner of the home and stops with this process. Should this process be
+    killed, a watcher notices the end of the pipe that it held and stops the server, which would live on otherwise.
+
+    :raises RagloopError: if the server that PREFECT_API_URL names does not answer.
+    """
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    use_running_server(home)
+    if named := os.environ.get("PREFECT_API_URL"):
+        _check(named)
+        return
+    os.environ.setdefault("PREFECT_HOME", str(home / "prefect"))
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "90")
+    from prefect.server.api.server import SubprocessASGIServer
+
+    server = SubprocessASGIServer()
+    try:
+        server.start()
+    except RuntimeError as error:
+        raise RagloopError(f"Prefect's temporary server did not start ({error}): see `ragloop doctor`") from error
+    if server.server_process is not None:
+        watch = f"cat >/dev/null; kill {server.server_process.pid} 2>/dev/null"
+        subprocess.Popen(["sh", "-c", watch], stdin=subprocess.PIPE, start_new_session=True)
+
+
+def use_running_server(home: Path) -> None:
+    """Let Prefect in this process use the server of the home's `ragloop up`, if that runs and no other is named."""
+    if not os.environ.get("PREFECT_API_URL") and (address := running_server(home)):
+        os.environ["PREFECT_API_URL"] = address.api_url
+        os.environ["PREFECT_HOME"] = str(home / "prefect")
+
+
+def _check(address: str) -> None:
+    import httpx
+
+    try:
+        httpx.get(f"{address.rstrip('/')}/health", timeout=10).raise_for_status()
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise RagloopError(
+            f"no Prefect server answers at {address} ({type(error).__name__}): start it with `ragloop up` or "
+            "`prefect server start`, or unset PREFECT_API_URL to run in this process"
+        ) from error

@@ -1,0 +1,47 @@
+"""What the commands share: their options, and the home they work on."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rag.config import Config, Profile
+    from rag.workspace import Workspace
+
+Collection = Annotated[str, typer.Option("--collection", "-c", help="Which collection of documents.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+ProfileName = Annotated[
+    str | None, typer.Option("--profile", help="cpu, gpu-6gb, gpu-16gb or smoke; fitted to the machine unless given.")
+]
+
+
+def open_workspace(room_mb: int = 0, create: bool = False) -> "Workspace":
+    """Open the home that the settings name, and check that its disk has room for what is to be done."""
+    from rag.settings import Settings
+    from rag.workspace import Workspace
+
+    space = Workspace.open(Settings(), create)
+    space.require_room(room_mb)
+    return space
+
+
+def chosen_profile(space: "Workspace", name: str | None) -> "Profile":
+    """Return the profile asked for, else the one set, else what fits this machine."""
+    from rag.config import Profile, detect_profile, load_config
+
+    chosen = name or space.settings.profile or detect_profile()
+    load_config(chosen)
+    return Profile(chosen)
+
+
+def chosen_config(space: "Workspace", name: str | None) -> "Config":
+    """Return the configuration of the chosen profile."""
+    from rag.config import load_config
+
+    return load_config(chosen_profile(space, name))
+
+
+def complain(line: str) -> None:
+    """Print a line on standard error."""
+    print(f"ragloop: {line}", file=sys.stderr)

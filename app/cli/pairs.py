@@ -1,0 +1,66 @@
+"""Real and synthetic questions."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.options import AsJson, Collection, ProfileName, chosen_config, complain, open_workspace
+
+commands = typer.Typer(help="Real and synthetic questions.", no_args_is_help=True)
+
+
+@commands.command("import")
+def import_pairs(
+    file: Annotated[Path, typer.Argument(help="JSONL: question, answer, document?, answer_start?, answer_end?.")],
+    collection: Collection = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Take real questions and tie each to the passage that answers it; what cannot be tied is refused by name."""
+    from app.output import show_facts
+    from rag.pairs.collection import import_questions, load_alignable
+    from rag.pairs.questions_file import read_questions
+
+    questions = read_questions(file)
+    space = open_workspace()
+    known = load_alignable(space.artifacts, space.database, collection)
+    summary = import_questions(space.database, space.sealer, collection, questions, known)
+    for reason in summary.refused:
+        complain(reason)
+    facts = {"imported": summary.imported, "duplicates": summary.duplicates, "refused": len(summary.refused)}
+    show_facts(facts, as_json)
+    if summary.refused:
+        raise typer.Exit(2)
+
+
+@commands.command("export")
+def export(
+    folder: Annotated[Path, typer.Argument(help="Where the files go; made if missing.")],
+    collection: Collection = "default",
+    profile: ProfileName = None,
+) -> None:
+    """Write the training data as plain files, readable by you alone (0600): they are no longer sealed."""
+    from app.output import say_steps
+    from rag.corpus.artifact import load_chunks, load_texts
+    from rag.pairs.artifact import collection_pairs, load_pairs
+    from rag.pairs.export import export_pairs
+
+    space = open_workspace()
+    say_steps()
+    made = collection_pairs(space.artifacts, space.database, collection, chosen_config(space, profile))
+    texts = {doc_id: text.text for doc_id, text in load_texts(space.artifacts, made.corpus).items()}
+    pairs = [pair for part in load_pairs(space.artifacts, made.pairs) for pair in part]
+    for path in export_pairs(folder, pairs, load_chunks(space.artifacts, made.corpus), texts).values():
+        print(f"{path}  plain text, mode 0600")
+
+
+@commands.command("stats")
+def stats(collection: Collection = "default", profile: ProfileName = None, as_json: AsJson = False) -> None:
+    """Count the pairs that a retraining would use, and what was dropped and why."""
+    from app.output import say_steps, show_rows
+    from rag.pairs.artifact import collection_pairs, pair_rows
+
+    space = open_workspace()
+    say_steps()
+    made = collection_pairs(space.artifacts, space.database, collection, chosen_config(space, profile))
+    show_rows(pair_rows(space.artifacts.facts(made.pairs)), f"pairs of {collection}", as_json)

@@ -1,0 +1,81 @@
+"""What serves, what did, and what was kept out."""
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.options import AsJson, Collection, open_workspace
+
+if TYPE_CHECKING:
+    from rag.evaluation.gate import Verdict
+
+commands = typer.Typer(help="What serves, what did, and what was kept out.", no_args_is_help=True)
+
+
+@commands.command("list")
+def list_releases(collection: Collection = "default", as_json: AsJson = False) -> None:
+    """List the releases of a collection, newest first."""
+    from app.output import show_rows
+
+    releases = open_workspace().registry.list(collection)
+    fields = ("id", "state", "parent_id", "reason", "created_at")
+    rows = [{f: getattr(r, f) for f in fields} for r in sorted(releases, key=lambda r: -r.id)]
+    show_rows(rows, f"releases of {collection}", as_json, empty="none; add documents with `ragloop ingest PATH`")
+
+
+@commands.command("show")
+def show_release(
+    release: Annotated[str, typer.Argument(help="A release's id, or production.")],
+    collection: Collection = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Show what a release is made of and the verdict on it."""
+    from app.output import show_facts
+    from rag.evaluation.gate import Verdict
+    from rag.releases import last_judgement, named_release
+
+    space = open_workspace()
+    found = named_release(space, collection, release)
+    judgement = last_judgement(space, found)
+    if as_json:
+        verdict = judgement.model_dump(mode="json", exclude={"id", "release_id"}) if judgement else None
+        print(json.dumps(found.model_dump(mode="json") | {"verdict": verdict}, indent=2))
+        return
+    facts = found.model_dump(mode="json", exclude={"config", "embedder", "index", "lineage"})
+    facts |= {"embedder": found.embedder.uri, "index": found.index.uri}
+    facts |= {f"from {name}": ref["uri"] for name, ref in found.lineage.items()}
+    show_facts({name: value for name, value in facts.items() if value is not None}, as_json=False)
+    if judgement:
+        show_verdict(Verdict.model_validate(judgement.metrics), found.id, f"release {judgement.against_id}")
+
+
+@commands.command()
+def promote(
+    release: Annotated[int, typer.Argument(help="A release's id.")],
+    collection: Collection = "default",
+    reason: Annotated[str, typer.Option(help="Kept in the history.")] = "promoted by hand",
+) -> None:
+    """Put a release into production, gate or no gate."""
+    space = open_workspace()
+    now = space.registry.promote(collection, space.registry.get(collection, release).id, reason)
+    print(f"release {now.id} serves {collection}")
+
+
+@commands.command()
+def rollback(
+    collection: Collection = "default",
+    reason: Annotated[str, typer.Option(help="Kept in the history.")] = "rolled back by hand",
+) -> None:
+    """Put the release that served before back into production."""
+    now = open_workspace().registry.rollback(collection, reason)
+    print(f"release {now.id} serves {collection} again")
+
+
+def show_verdict(verdict: "Verdict", release_id: int, against: str = "production") -> None:
+    """Print the comparison and the decision."""
+    from app.output import show_rows
+    from rag.evaluation.tables import comparison_rows
+
+    show_rows(comparison_rows(verdict), f"release {release_id} against {against}", as_json=False)
+    print(f"verdict: {verdict.decision.upper()} release {release_id}: {verdict.reason}")

@@ -1,0 +1,96 @@
+"""What the parts of `ragloop up` see: the settings made absolute, and Prefect's own state inside the home."""
+
+import os
+import socket
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from deployments.processes import MARK, PART, SERVER
+from rag.settings import Settings
+
+_NOT_OURS = ("PREFECT_PROFILE", "PREFECT_PROFILES_PATH", "PREFECT_API_KEY", "PREFECT_API_URL")
+"""They choose another server; `ragloop up` is its own."""
+_DATABASE = ("PREFECT_SERVER_DATABASE_CONNECTION_URL", "PREFECT_API_DATABASE_CONNECTION_URL")
+
+_SWITCHES = {
+    # A server that is away for a minute crashes no run: the client waits 2, 4, 8, 16, 32 and 64 s between its tries.
+    "PREFECT_CLIENT_MAX_RETRIES": "6",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "rag,storage",
+    "PREFECT_WORKER_QUERY_SECONDS": "2",
+    "PREFECT_WORKER_HEARTBEAT_SECONDS": "10",
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+def base_environment(settings: Settings, home: Path, api_url: str) -> dict[str, str]:
+    """Return the environment that all parts share.
+
+    Flows run in a folder of their own, so every path is absolute and what `.env` says is exported.
+    """
+    environment = _written() | {name: value for name, value in os.environ.items() if name not in _NOT_OURS + _DATABASE}
+    return (
+        _SWITCHES
+        | environment
+        | _settings(settings, home)
+        | {
+            "PREFECT_HOME": str(home / "prefect"),
+            "PREFECT_PROFILES_PATH": str(home / "prefect" / "profiles.toml"),
+            "PREFECT_API_URL": api_url,
+            MARK: str(home),
+        }
+    )
+
+
+def server_environment(base: dict[str, str], host: str, port: int, database_url: str | None) -> dict[str, str]:
+    """Return the environment of the Prefect server; the database's URL, with its password, goes nowhere else."""
+    environment = base | {
+        PART: SERVER,
+        "PREFECT__SERVER_FINAL": "1",
+        "PREFECT_SERVER_API_HOST": host,
+        "PREFECT_SERVER_API_PORT": str(port),
+        "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(Path(base["PREFECT_HOME"]) / "ui"),
+    }
+    return environment | ({_DATABASE[0]: database_url} if database_url else {})
+
+
+def worker_environment(base: dict[str, str], pool: str) -> dict[str, str]:
+    """Return the environment of a worker and of the flows that it runs."""
+    return base | {PART: pool}
+
+
+def worker_name(pool: str) -> str:
+    """Return the name of this machine's worker in a pool."""
+    return f"{pool}-{socket.gethostname().split('.')[0]}"
+
+
+def _written() -> dict[str, str]:
+    """Return what `.env` in the working directory says to ragloop and Prefect."""
+    found = dotenv_values(".env")
+    return {
+        name.upper(): value
+        for name, value in found.items()
+        if value is not None and name.upper().startswith(("RAGLOOP_", "PREFECT_")) and name.upper() not in _NOT_OURS
+    }
+
+
+def _settings(settings: Settings, home: Path) -> dict[str, str]:
+    environment = {
+        "RAGLOOP_HOME": str(home),
+        "RAGLOOP_KEY_FILE": str(settings.key_file.expanduser().absolute()),
+        "RAGLOOP_DEVICE_LOCK": str(settings.device_lock.expanduser().absolute()),
+    }
+    if settings.database_url:
+        environment["RAGLOOP_DATABASE_URL"] = _absolute_sqlite(settings.database_url)
+    if settings.artifact_root:
+        root = settings.artifact_root
+        environment["RAGLOOP_ARTIFACT_ROOT"] = root if "://" in root else str(Path(root).expanduser().absolute())
+    return environment
+
+
+def _absolute_sqlite(url: str) -> str:
+    head, separator, path = url.partition(":///")
+    if not head.startswith("sqlite") or not separator or not path or path.startswith(("/", ":memory:", "file:")):
+        return url
+    return f"{head}:///{Path(path).absolute()}"

@@ -1,0 +1,123 @@
+"""Flow runs seen through the API: started, followed, and told the truth about."""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterDeploymentId,
+    FlowRunFilterParentFlowRunId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.states import Cancelled, Crashed
+
+from storage.errors import RagloopError
+
+logger = logging.getLogger(__name__)
+
+ACTIVE = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
+WORKER = "prefect.worker.name"
+"""Label that a worker gives to the runs that it takes."""
+FOLLOW_S = 2.0
+OUTAGE_S = 180.0
+
+
+class RunRefused(RagloopError):
+    """The server does not take the run."""
+
+
+def start_run(client: SyncPrefectClient, deployment: str, name: str, parameters: dict[str, Any]) -> FlowRun:
+    """Start a deployment's run, unless one runs that it would have to give way to.
+
+    :raises RunRefused: if it is not deployed, a parameter is wrong, or its limit is reached.
+    """
+    try:
+        found = client.read_deployment_by_name(deployment)
+    except ObjectNotFound:
+        raise RunRefused(f"{client.api_url} has no deployment {deployment}: deploy with `ragloop deploy`") from None
+    limit = found.global_concurrency_limit.limit if found.global_concurrency_limit else None
+    running = client.read_flow_runs(flow_run_filter=_active(deployment_id=FlowRunFilterDeploymentId(any_=[found.id])))
+    if limit is not None and len(running) >= limit:
+        raise RunRefused(
+            f"{deployment} runs already: {running[0].name} ({run_url(client, running[0])}): wait for it, or cancel it"
+        )
+    try:
+        return client.create_flow_run_from_deployment(found.id, parameters=parameters, name=name)
+    except PrefectHTTPStatusError as error:
+        raise RunRefused(f"{deployment} was not started: {_reason(error)}") from None
+
+
+def follow_run(client: SyncPrefectClient, run: FlowRun) -> Iterator[FlowRun]:
+    """Give the run whenever its state has changed, until it has ended; a server that is away for a while is waited for.
+
+    :raises RunRefused: if the server stays away.
+    """
+    seen, heard = None, time.monotonic()
+    while True:
+        try:
+            run = client.read_flow_run(run.id)
+            heard = time.monotonic()
+        except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+            if time.monotonic() - heard > OUTAGE_S:
+                raise RunRefused(f"{client.api_url} does not answer any more: the run {run.name} may go on") from error
+        if run.state is not None and run.state.id != seen:
+            seen = run.state.id
+            yield run
+            if run.state.is_final():
+                return
+        time.sleep(FOLLOW_S)
+
+
+def run_url(client: SyncPrefectClient, run: FlowRun) -> str:
+    """Return the run's page in the UI."""
+    return f"{str(client.api_url).rstrip('/').removesuffix('/api')}/runs/flow-run/{run.id}"
+
+
+def settle(
+    client: SyncPrefectClient, workers: Iterable[str], before: datetime, has_process: Callable[[FlowRun], bool]
+) -> list[str]:
+    """Mark as crashed what counts as running on these workers since before a moment and has no process; return names.
+
+    A run that was asked to cancel counts as cancelled. Subflows go with their parent.
+    """
+    names, lost = set(workers), []
+    for run in client.read_flow_runs(flow_run_filter=_active()):
+        if run.labels.get(WORKER) in names and run.state and run.state.timestamp < before and not has_process(run):
+            _end(client, run)
+            lost.append(run.name)
+    return lost
+
+
+def _end(client: SyncPrefectClient, run: FlowRun) -> None:
+    for child in client.read_flow_runs(
+        flow_run_filter=_active(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run.id]))
+    ):
+        if child.deployment_id is None:  # it ran in the same process
+            _end(client, child)
+    why = "The process of this run has ended without a word."
+    state = Cancelled(message=why) if run.state_type == StateType.CANCELLING else Crashed(message=why)
+    client.set_flow_run_state(run.id, state)
+
+
+def _active(**more: Any) -> FlowRunFilter:
+    return FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=ACTIVE)), **more)
+
+
+def _reason(error: PrefectHTTPStatusError) -> str:
+    """Return what the server said, in one line."""
+    try:
+        detail = error.response.json()
+        detail = detail.get("detail", detail.get("exception_detail", detail))
+    except ValueError:
+        detail = error.response.text
+    text = detail if isinstance(detail, str) else json.dumps(detail)
+    return " ".join(text.split()) or str(error.response.status_code)

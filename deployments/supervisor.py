@@ -1,0 +1,242 @@
+"""`ragloop up`: Prefect's server, a worker for each pool, and the sweep, kept alive until told to stop."""
+
+import logging
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from deployments.processes import SERVER, end_flows, flow_processes
+from deployments.recovery import crash_lost_runs
+from storage.errors import RagloopError
+
+logger = logging.getLogger(__name__)
+
+READY_S = 180.0
+SWEEP_S = 15.0
+PATIENCE_S = 30.0
+"""How long a flow may take to write its checkpoint and report when everything stops."""
+MANY_DEATHS, DEATHS_WINDOW_S = 5, 120.0
+"""A part that dies this often in that time is given up."""
+LOG_BYTES = 10 * 2**20
+
+
+class PartFailed(RagloopError):
+    """The server or a worker does not start, or dies over and over."""
+
+
+@dataclass
+class Part:
+    """The server or a worker: how it is started, and how often it died."""
+
+    name: str
+    command: list[str]
+    environment: Mapping[str, str]
+    log: Path
+    descriptors: tuple[int, ...] = ()
+    process: subprocess.Popen[bytes] | None = None
+    deaths: deque[float] = field(default_factory=lambda: deque(maxlen=MANY_DEATHS))
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return "the Prefect server" if self.name == SERVER else f"the {self.name} worker"
+
+    def start(self, died: "SimpleQueue[Part | None]") -> None:
+        """Start it in a session of its own, so that Ctrl-C does not reach it; its end is put into the queue."""
+        with open(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
+            self.process = subprocess.Popen(
+                self.command,
+                env=dict(self.environment),
+                cwd=self.log.parent,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=self.descriptors,
+                start_new_session=True,
+            )
+        threading.Thread(target=self._watch, args=(self.process, died), daemon=True).start()
+
+    def _watch(self, process: subprocess.Popen[bytes], died: "SimpleQueue[Part | None]") -> None:
+        process.wait()
+        died.put(self)
+
+    def count_death(self) -> None:
+        """Note that it died.
+
+        :raises PartFailed: if it does so over and over.
+        """
+        now = time.monotonic()
+        self.deaths.append(now)
+        if len(self.deaths) == MANY_DEATHS and now - self.deaths[0] < DEATHS_WINDOW_S:
+            raise PartFailed(f"{self.title} ended {MANY_DEATHS} times in a short while{_last_line(self.log)}")
+
+
+class Supervisor:
+    """Starts the parts, starts again what dies, and sweeps in between.
+
+    `stop()` may be called from a signal handler; `start()` and `watch()` then return soon.
+    """
+
+    def __init__(self, home: Path, server: Part, workers: Mapping[str, Part], api_url: str) -> None:
+        self.home = home
+        self.server = server
+        self.workers = workers
+        """By the name that each has on the server."""
+        self.api_url = api_url
+        self.stopping = threading.Event()
+        self.died: SimpleQueue[Part | None] = SimpleQueue()
+
+    def stop(self) -> None:
+        """Let `start()` and `watch()` return."""
+        self.stopping.set()
+        self.died.put(None)
+
+    def start(self, bootstrap: Callable[[], list[str]]) -> None:
+        """Start everything and wait until all of it answers.
+
+        :raises PartFailed: if a part does not.
+        """
+        started = datetime.now(UTC)
+        logger.info("starting the Prefect server")
+        self.server.start(self.died)
+        self._wait(self._server_answers, "the Prefect server does not answer")
+        if self.stopping.is_set():
+            return
+        logger.info("deploying: pools, deployments, automations")
+        self._carry_out(bootstrap)
+        if self.stopping.is_set():
+            return
+        crash_lost_runs(self.workers, started)
+        logger.info("starting the workers: %s", ", ".join(self.workers))
+        for worker in self.workers.values():
+            worker.start(self.died)
+        self._wait(lambda: self._workers_online(started), "a worker does not report to the server")
+
+    def watch(self, sweep: Callable[[], Any]) -> None:
+        """Start again what dies, and sweep, until told to stop.
+
+        :raises PartFailed: if a part dies over and over.
+        """
+        threading.Thread(target=self._sweep_on, args=(sweep,), daemon=True).start()
+        while not self.stopping.is_set():
+            if part := self.died.get():
+                self._revive(part)
+
+    def _revive(self, part: Part) -> None:
+        if self.stopping.is_set() or part.process is None:
+            return
+        code = part.process.returncode
+        part.count_death()
+        how = f"signal {-code}" if code < 0 else f"code {code}"
+        logger.warning("%s ended (%s): starting it again", part.title, how)
+        moment = datetime.now(UTC)
+        orphans = {} if part is self.server else flow_processes(self.home, part.name)
+        part.start(self.died)
+        if part is not self.server:
+            threading.Thread(target=self._end_orphans, args=(list(orphans.values()), moment), daemon=True).start()
+
+    def _end_orphans(self, orphans: list[Any], moment: datetime) -> None:
+        # Nobody could cancel them or take their output: they write their checkpoint and end, and are run again.
+        end_flows(orphans, PATIENCE_S)
+        crash_lost_runs(self.workers, moment)
+
+    def _sweep_on(self, sweep: Callable[[], Any]) -> None:
+        while not self.stopping.wait(SWEEP_S):
+            for part in (self.server, *self.workers.values()):
+                bound_log(part.log, LOG_BYTES)
+            try:
+                sweep()
+            except Exception as error:
+                logger.warning("the sweep failed and is tried again: %s", error)
+
+    def _wait(self, ready: Callable[[], bool], complaint: str) -> None:
+        end = time.monotonic() + READY_S
+        while not self.stopping.is_set() and not ready():
+            if time.monotonic() > end:
+                raise PartFailed(f"{complaint} after {READY_S:g} s: see {self.home / 'logs'}")
+            try:
+                part = self.died.get(timeout=0.3)
+            except Empty:
+                continue
+            if part is not None:
+                raise PartFailed(f"{part.title} did not start{_last_line(part.log)}")
+
+    def _carry_out(self, work: Callable[[], list[str]]) -> None:
+        """Do it in a thread, so that a signal need not wait for its end."""
+        outcome: SimpleQueue[list[str] | Exception] = SimpleQueue()
+
+        def carry_out() -> None:
+            try:
+                outcome.put(work())
+            except Exception as error:
+                outcome.put(error)
+
+        threading.Thread(target=carry_out, daemon=True).start()
+        self._wait(lambda: not outcome.empty(), "the deployment has not ended")
+        if self.stopping.is_set():
+            return
+        result = outcome.get()
+        if isinstance(result, Exception):
+            raise result
+        for line in result:
+            logger.info("%s", line)
+
+    def _server_answers(self) -> bool:
+        import httpx
+
+        try:
+            return httpx.get(f"{self.api_url}/health", timeout=2).is_success
+        except httpx.HTTPError:
+            return False
+
+    def _workers_online(self, since: datetime) -> bool:
+        from deployments.server import connect
+
+        with connect() as client:
+            seen = {
+                worker.name: worker.last_heartbeat_time
+                for pool in {part.name for part in self.workers.values()}
+                for worker in client.read_workers_for_work_pool(pool)
+            }
+        return all(seen.get(name) and seen[name] > since for name in self.workers)
+
+
+def worker_part(pool: str, name: str, environment: Mapping[str, str], logs: Path) -> Part:
+    """Return the worker of a pool."""
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--type", "process", "--install-policy", "never"]
+    return Part(pool, [*command, "--pool", pool, "--name", name], environment, logs / f"{pool}.log")
+
+
+def server_part(listener: socket.socket, environment: Mapping[str, str], logs: Path) -> Part:
+    """Return the server on a socket that listens already."""
+    descriptor = listener.fileno()
+    command = [sys.executable, "-m", "deployments.embedded", str(descriptor)]
+    return Part(SERVER, command, environment, logs / "server.log", (descriptor,))
+
+
+def _last_line(log: Path) -> str:
+    """Return the last thing that a part said, and where the rest is, to end a complaint with."""
+    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return f" ({lines[-1][:300]}): see {log}" if lines else f": see {log}"
+
+
+def bound_log(log: Path, max_bytes: int) -> None:
+    """Begin a log anew once it is too long, under its part's hands; what was said so far goes to a second file."""
+    if log.exists() and log.stat().st_size > max_bytes:
+        older = log.with_suffix(".old.log")
+        with open(os.open(older, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            with log.open("rb") as current:
+                shutil.copyfileobj(current, file)
+        os.truncate(log, 0)

@@ -1,0 +1,156 @@
+"""What is looked after again and again: wake-ups not sent, runs that nobody hears of, crashed retrainings.
+
+Automations go by events, which a server may lose when it is killed or its SQLite file is busy. A sweep goes by what is
+the case, so it may run any number of times and from several places.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterDeploymentId,
+    FlowRunFilterEndTime,
+    FlowRunFilterExpectedStartTime,
+    FlowRunFilterNextScheduledStartTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.events.filters import EventFilter, EventOccurredFilter, EventResourceFilter
+
+from deployments.automations import RETRAIN, SILENCE, silence_event
+from deployments.drift import deployed
+from deployments.events import related_deployment, send_event
+from deployments.server import connect
+from rag.feedback.outbox import OutboxEvent, deliver, renew
+from storage.database import Database
+
+LOST_AFTER_S = 600
+"""A wake-up that was sent and not acted upon for so long is sent again; doubled each time."""
+ATTEMPTS = 3
+"""Runs of one retraining at most, as the flow's parameters bound them."""
+PATIENCE = timedelta(seconds=10)
+"""Until a crashed retraining is started again: the server may still count it against the limit of one."""
+_UNDER_WAY = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep did."""
+
+    events: int
+    """Wake-ups sent."""
+    silent: int
+    """Runs that the automations were made to wait for again."""
+    restarted: int
+    """Crashed retrainings started again."""
+
+
+def sweep(database: Database, threshold: int) -> Swept:
+    """Have silent runs watched, start a crashed retraining again, and send a wake-up that waits.
+
+    `threshold` is the new feedback from which a collection's retraining is due.
+
+    :raises ServerUnreachable: if no server answers.
+    """
+    with connect() as client:
+        silent, restarted = watch_silent_runs(client), restart_crashed(client)
+        renew(database, threshold, LOST_AFTER_S)
+        return Swept(events=_wake_up(client, database), silent=silent, restarted=restarted)
+
+
+def watch_silent_runs(client: SyncPrefectClient, silence: timedelta = SILENCE) -> int:
+    """Make the automations wait for each run of ours that was not heard of lately; return how many those are.
+
+    A server that was away forgets what it waited for. A run that lives is heard of again before its time is up.
+    """
+    ids = [each.id for each in deployed(client).values() if each]
+    runs = [run for run in _runs(client, ids) if _is_silent(client, run, silence)]
+    for run in runs:
+        assert run.state_type and run.deployment_id
+        resource = {"prefect.resource.id": f"prefect.flow-run.{run.id}", "prefect.resource.name": run.name}
+        send_event(client, silence_event(run.state_type), resource, [related_deployment(run.deployment_id)])
+    return len(runs)
+
+
+def restart_crashed(client: SyncPrefectClient, patience: timedelta = PATIENCE) -> int:
+    """Start a retraining that crashed again, three attempts in all; return how many, 0 or 1.
+
+    By the sweep and no automation, which fired twice for one crash, and not at all when its event was lost.
+    """
+    now = datetime.now(UTC)
+    retrain = client.read_deployment_by_name(RETRAIN)
+    deployment = FlowRunFilterDeploymentId(any_=[retrain.id])
+    ended = FlowRunFilterEndTime(after_=now - timedelta(days=1), before_=now - patience)
+    crashed = client.read_flow_runs(
+        flow_run_filter=FlowRunFilter(deployment_id=deployment, state=_in(StateType.CRASHED), end_time=ended),
+        sort=FlowRunSort.END_TIME_DESC,
+        limit=1,
+    )
+    if not crashed or crashed[0].parameters.get("attempt", 1) >= ATTEMPTS:
+        return 0
+    [run] = crashed
+    since = FlowRunFilterExpectedStartTime(after_=run.end_time, before_=now + timedelta(minutes=1))
+    if client.read_flow_runs(flow_run_filter=FlowRunFilter(deployment_id=deployment, expected_start_time=since)):
+        return 0
+    again = run.parameters | {"attempt": run.parameters.get("attempt", 1) + 1}
+    client.create_flow_run_from_deployment(retrain.id, parameters=again, idempotency_key=f"again-{run.id}")
+    return 1
+
+
+def retraining_under_way(client: SyncPrefectClient) -> bool:
+    """Return whether a retraining runs or is about to; a second one would be cancelled."""
+    retrain = client.read_deployment_by_name(RETRAIN)
+    return bool(_runs(client, [retrain.id]) or _about_to_start(client, retrain.id))
+
+
+def _wake_up(client: SyncPrefectClient, database: Database) -> int:
+    """Send one wake-up at most: the run it starts would have the next one's cancelled."""
+    sent: list[OutboxEvent] = []
+
+    def ready(_: OutboxEvent) -> bool:
+        return not sent and not retraining_under_way(client)
+
+    def send(event: OutboxEvent) -> None:
+        resource = {
+            "prefect.resource.id": f"ragloop.collection.{event.collection}",
+            "ragloop.collection": event.collection,
+        }
+        send_event(client, event.topic, resource, payload=event.payload, event_id=event.id)
+        sent.append(event)
+
+    return deliver(database, send, ready)
+
+
+def _runs(client: SyncPrefectClient, deployments: list[UUID]) -> list[FlowRun]:
+    return client.read_flow_runs(
+        flow_run_filter=FlowRunFilter(
+            deployment_id=FlowRunFilterDeploymentId(any_=deployments),
+            state=_in(*_UNDER_WAY),
+        )
+    )
+
+
+def _about_to_start(client: SyncPrefectClient, deployment: UUID) -> list[FlowRun]:
+    soon = datetime.now(UTC) + timedelta(minutes=1)
+    return client.read_flow_runs(
+        flow_run_filter=FlowRunFilter(
+            deployment_id=FlowRunFilterDeploymentId(any_=[deployment]),
+            state=_in(StateType.SCHEDULED),
+            next_scheduled_start_time=FlowRunFilterNextScheduledStartTime(before_=soon),
+        )
+    )
+
+
+def _in(*states: StateType) -> FlowRunFilterState:
+    return FlowRunFilterState(type=FlowRunFilterStateType(any_=list(states)))
+
+
+def _is_silent(client: SyncPrefectClient, run: FlowRun, silence: timedelta) -> bool:
+    since = EventOccurredFilter(since=datetime.now(UTC) - silence)
+    resource = EventResourceFilter(id=[f"prefect.flow-run.{run.id}"])
+    return client.read_events(EventFilter(occurred=since, resource=resource), limit=1).total == 0

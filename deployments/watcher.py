@@ -1,0 +1,34 @@
+"""Ends what a killed `ragloop up` has left: `python -m deployments.watcher HOME WORKER...`, started by it.
+
+It reads a pipe that only `ragloop up` holds open. At its end it takes the home's lock; if that is held, `ragloop up`
+still lives and ends everything itself, or another has begun.
+"""
+
+import fcntl
+import logging
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deployments.address import remove_address
+from deployments.processes import end_home
+from deployments.recovery import crash_lost_runs
+from deployments.supervisor import PATIENCE_S
+
+
+def watch(home: Path, workers: list[str]) -> None:
+    """Wait for the end of the pipe, then end everything that runs for the home."""
+    sys.stdin.buffer.read()
+    descriptor = os.open(home / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    remove_address(home)
+    end_home(home, PATIENCE_S, when_flows_ended=lambda: crash_lost_runs(workers, datetime.now(UTC)))
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    watch(Path(sys.argv[1]), sys.argv[2:])

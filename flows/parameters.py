@@ -1,0 +1,56 @@
+"""What flows may be asked for: flat, typed and bounded, so that the UI draws a form and the API refuses nonsense."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from prefect import runtime
+from pydantic import Field
+
+from rag.config import Profile, detect_profile
+from rag.settings import Settings
+
+CollectionName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=64,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        description="Which collection of documents.",
+    ),
+]
+ProfileName = Annotated[Profile | None, Field(description="The machine to fit to; that of the worker unless given.")]
+ArtifactUri = Annotated[
+    str | None,
+    Field(
+        pattern=r"^artifact:[a-z]+/[0-9a-f]{32}$",
+        description="artifact:KIND/DIGEST; made from the collection as it stands unless given.",
+    ),
+]
+ReleaseName = Annotated[str, Field(pattern=r"^(production|[0-9]{1,18})$", description="A release's id, or production.")]
+Sources = Annotated[
+    list[Annotated[str, Field(min_length=1)]],
+    Field(min_length=1, description="Files and folders: paths or URIs (s3://...) that the worker can read."),
+]
+Attempt = Annotated[int, Field(ge=1, le=3, description="Counts up when a crashed run is started again.")]
+ShuffleLabels = Annotated[bool, Field(description="A drill: learn nonsense, and see the gate keep it out.")]
+
+
+class Reason(StrEnum):
+    """Why a retraining was started."""
+
+    MANUAL = "manual"
+    NIGHTLY = "nightly"
+    FEEDBACK = "feedback"
+    API = "api"
+
+
+def fitted(profile: Profile | None) -> Profile:
+    """Return the profile to run with: as asked, as set, or as fits this machine."""
+    return profile or Settings().profile or detect_profile()
+
+
+def stage_name() -> str:
+    """Return a run's name: what it does and for what, as `train-embedder-default`; one given at its start is kept."""
+    flow_name = runtime.flow_run.flow_name
+    given = runtime.flow_run.name or ""
+    return given if given.startswith(flow_name) else f"{flow_name}-{runtime.flow_run.parameters['collection']}"

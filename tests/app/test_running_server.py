@@ -1,0 +1,65 @@
+"""A command in a home where `ragloop up` runs uses its server, and no other."""
+
+import json
+import os
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from app.cli.ephemeral import use_running_server
+
+
+class Healthy(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/api/health" else 404)
+        self.end_headers()
+        self.wfile.write(b"true")
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server():
+    """The address of something that answers as a Prefect server does."""
+    with HTTPServer(("127.0.0.1", 0), Healthy) as listening:
+        threading.Thread(target=listening.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.server_port}/api"
+        listening.shutdown()
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    monkeypatch.setenv("PREFECT_HOME", "elsewhere")
+    return tmp_path
+
+
+def say(folder, api_url):
+    (folder / "up.json").write_text(json.dumps({"api_url": api_url, "ui_url": api_url, "pid": 1}))
+
+
+def test_the_server_of_the_home_is_used(folder, server, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", "")
+    say(folder, server)
+    use_running_server(folder)
+    assert os.environ["PREFECT_API_URL"] == server
+    assert os.environ["PREFECT_HOME"] == str(folder / "prefect")
+
+
+def test_a_server_that_is_named_comes_first(folder, server, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", "http://named/api")
+    say(folder, server)
+    use_running_server(folder)
+    assert os.environ["PREFECT_API_URL"] == "http://named/api"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"api_url": 1}', None])
+def test_an_address_that_leads_nowhere_is_ignored(folder, text):
+    if text is None:
+        say(folder, "http://127.0.0.1:9/api")
+    else:
+        (folder / "up.json").write_text(text)
+    use_running_server(folder)
+    assert "PREFECT_API_URL" not in os.environ

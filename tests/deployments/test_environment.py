@@ -1,0 +1,68 @@
+"""What the server, the workers and the flows of `ragloop up` see."""
+
+import pytest
+
+from deployments.environment import base_environment, server_environment, worker_environment
+from rag.settings import Settings
+
+API = "http://127.0.0.1:4200/api"
+
+
+@pytest.fixture
+def seen(home, monkeypatch):
+    """Return the environment for what the user's environment and `.env` say."""
+
+    def look(written="", **variables):
+        (home.parent / ".env").write_text(written)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return base_environment(Settings(), home, API)
+
+    return look
+
+
+def test_paths_are_absolute(seen, home, monkeypatch):
+    monkeypatch.setenv("RAGLOOP_KEY_FILE", "~/key.json")
+    environment = seen(
+        RAGLOOP_DATABASE_URL="sqlite:///rows.db", RAGLOOP_ARTIFACT_ROOT="made", RAGLOOP_DEVICE_LOCK="card.lock"
+    )
+    here = home.parent
+    assert environment["RAGLOOP_HOME"] == str(home)
+    assert environment["RAGLOOP_DATABASE_URL"] == f"sqlite:///{here / 'rows.db'}"
+    assert environment["RAGLOOP_ARTIFACT_ROOT"] == str(here / "made")
+    assert environment["RAGLOOP_DEVICE_LOCK"] == str(here / "card.lock")
+    assert not environment["RAGLOOP_KEY_FILE"].startswith("~")
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql+psycopg://u:p@db/rows", "sqlite:////var/rows.db", "sqlite:///:memory:", "sqlite://"]
+)
+def test_other_databases_are_left_alone(seen, url):
+    assert seen(RAGLOOP_DATABASE_URL=url)["RAGLOOP_DATABASE_URL"] == url
+
+
+def test_what_is_written_in_dot_env_is_exported_and_gives_way_to_the_environment(seen):
+    environment = seen("RAGLOOP_FEEDBACK_THRESHOLD=7\nRAGLOOP_MODELS=hub\nHF_TOKEN=x\n", RAGLOOP_MODELS="bundled")
+    assert environment["RAGLOOP_FEEDBACK_THRESHOLD"] == "7"
+    assert environment["RAGLOOP_MODELS"] == "bundled"
+    assert "HF_TOKEN" not in environment
+
+
+def test_no_other_server_or_profile_of_the_user_leaks_in(seen, home):
+    environment = seen(
+        "PREFECT_API_URL=http://written/api\nPREFECT_PROFILE=cloud\n",
+        PREFECT_API_URL="http://elsewhere/api",
+        PREFECT_PROFILE="cloud",
+        PREFECT_API_KEY="secret",
+        PREFECT_HOME="/home/user/.prefect",
+    )
+    assert environment["PREFECT_API_URL"] == API
+    assert environment["PREFECT_HOME"] == str(home / "prefect")
+    assert {"PREFECT_PROFILE", "PREFECT_API_KEY"}.isdisjoint(environment)
+
+
+def test_the_password_of_prefects_database_is_for_the_server_alone(seen):
+    url = "postgresql+asyncpg://prefect:secret@db/prefect"
+    environment = seen(PREFECT_SERVER_DATABASE_CONNECTION_URL=url)
+    assert server_environment(environment, "127.0.0.1", 4200, url)["PREFECT_SERVER_DATABASE_CONNECTION_URL"] == url
+    assert not any("secret" in value for value in worker_environment(environment, "gpu").values())

@@ -1,0 +1,103 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from prefect.client.schemas.objects import StateType
+from prefect.states import Cancelled, Completed, Crashed, Pending, Running, Scheduled
+
+from deployments.server import ServerUnreachable
+from deployments.sweep import ATTEMPTS, restart_crashed, retraining_under_way, sweep, watch_silent_runs
+from flows.parameters import Attempt
+from tests.deployments.conftest import wait_until
+from tests.rag.feedback.uses import ask, events, react
+
+THRESHOLD = 5
+NOW = timedelta(0)
+
+
+@pytest.fixture
+def database(space):
+    return space.database
+
+
+def test_enough_feedback_starts_one_retraining_and_too_little_none(client, database, manual_runs):
+    react(database, ask(database, "guides"), THRESHOLD, THRESHOLD)
+    react(database, ask(database, "letters"), THRESHOLD - 1, THRESHOLD)
+    assert sweep(database, THRESHOLD).events == 1
+    [run] = wait_until(manual_runs)
+    assert run.parameters == {"collection": "guides", "reason": "feedback"}
+    assert sweep(database, THRESHOLD).events == 0
+    assert [run.id] == [each.id for each in manual_runs()]
+
+
+def test_a_wake_up_waits_while_a_retraining_is_under_way(client, database, start, manual_runs):
+    running = start("retrain/retrain", Pending(), Running())
+    react(database, ask(database), THRESHOLD, THRESHOLD)
+    assert sweep(database, THRESHOLD).events == 0
+    client.set_flow_run_state(running.id, Completed())
+    assert sweep(database, THRESHOLD).events == 1
+    assert len(wait_until(lambda: len(manual_runs()) == 2 and manual_runs())) == 2
+
+
+def test_of_two_collections_the_second_waits_for_the_first(client, database, manual_runs):
+    for collection in ("guides", "letters"):
+        react(database, ask(database, collection), THRESHOLD, THRESHOLD)
+    assert sweep(database, THRESHOLD).events == 1
+    [run] = wait_until(manual_runs)
+    assert sweep(database, THRESHOLD).events == 0
+    client.set_flow_run_state(run.id, Completed(), force=True)
+    assert sweep(database, THRESHOLD).events == 1
+    runs = wait_until(lambda: len(manual_runs()) == 2 and manual_runs())
+    assert [each.parameters["collection"] for each in runs] == ["guides", "letters"]
+
+
+def test_what_was_due_while_the_server_was_down_is_sent_by_the_next_sweep(client, running, database, manual_runs):
+    running.stop()
+    react(database, ask(database), THRESHOLD, THRESHOLD)
+    with pytest.raises(ServerUnreachable, match="ragloop up"):
+        sweep(database, THRESHOLD)
+    assert [row.sent_at for row in events(database)] == [None]
+    running.start()
+    assert sweep(database, THRESHOLD).events == 1
+    assert len(wait_until(manual_runs)) == 1
+
+
+def test_a_retraining_that_is_scheduled_for_tonight_is_not_under_way(client):
+    retrain = client.read_deployment_by_name("retrain/retrain")
+    tonight = Scheduled(scheduled_time=datetime.now(UTC) + timedelta(hours=3))
+    client.create_flow_run_from_deployment(retrain.id, state=tonight)
+    assert not retraining_under_way(client)
+    client.create_flow_run_from_deployment(retrain.id)
+    assert retraining_under_way(client)
+
+
+def test_a_crashed_retraining_is_started_again_until_its_attempts_are_used_up(client, start, manual_runs):
+    start("retrain/retrain", Pending(), Running(), Crashed(), collection="guides", reason="feedback")
+    assert restart_crashed(client, patience=NOW) == 1
+    assert restart_crashed(client, patience=NOW) == 0
+    again = manual_runs()[-1]
+    assert again.parameters == {"collection": "guides", "reason": "feedback", "attempt": 2}
+    start.through(again, Pending(), Running(), Crashed())
+    assert restart_crashed(client, patience=NOW) == 1
+    start.through(manual_runs()[-1], Pending(), Running(), Crashed())
+    assert restart_crashed(client, patience=NOW) == 0
+    assert len(manual_runs()) == ATTEMPTS
+
+
+def test_the_attempts_are_those_that_the_flow_allows():
+    [bounds] = Attempt.__metadata__
+    assert [each.le for each in bounds.metadata if hasattr(each, "le")] == [ATTEMPTS]
+
+
+def test_another_flow_that_crashes_and_a_cancelled_retraining_are_left_alone(client, start):
+    start("evaluate/evaluate", Pending(), Running(), Crashed())
+    start("retrain/retrain", Pending(), Running(), Cancelled())
+    assert restart_crashed(client, patience=NOW) == 0
+
+
+def test_a_run_is_watched_only_while_it_is_silent(client, start):
+    run = start("train-embedder/train-embedder", Pending(), Running())
+    wait_until(lambda: watch_silent_runs(client) == 0)
+    assert watch_silent_runs(client, silence=NOW) == 1
+    client.set_flow_run_state(run.id, Completed())
+    assert watch_silent_runs(client, silence=NOW) == 0
+    assert client.read_flow_run(run.id).state_type == StateType.COMPLETED

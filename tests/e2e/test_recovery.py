@@ -1,0 +1,95 @@
+"""Processes die, and the retraining ends all the same."""
+
+import json
+import os
+import signal
+
+import psutil
+import pytest
+
+from deployments.processes import flow_processes, is_alive
+from storage.artifacts import ArtifactRef
+from tests.e2e.conftest import wait_until
+from tests.e2e.remote import Remote
+
+
+@pytest.fixture(scope="module")
+def remote(up):
+    remote = Remote(up)
+    remote.prepare("default")
+    return remote
+
+
+def facts(remote, digest):
+    """Return what the build wrote down about an embedder."""
+    return json.loads((remote.up.home / "artifacts" / "embedder" / digest / "manifest.json").read_text())["facts"]
+
+
+@pytest.fixture(scope="module")
+def survivor(remote):
+    """A retraining that lost its training process, then worker and process, then the server."""
+    run_id = remote.retrain("default")
+    step, training = remote.trains_past(0)
+    os.kill(training, signal.SIGKILL)
+
+    step, training = remote.trains_past(step)
+    os.kill(remote.up.parts()["gpu"].pid, signal.SIGKILL)
+    os.kill(training, signal.SIGKILL)
+
+    step, _ = remote.trains_past(step)
+    os.kill(remote.up.parts()["server"].pid, signal.SIGKILL)
+    return remote.ended(run_id)
+
+
+def test_a_retraining_outlives_its_process_its_worker_and_its_server(survivor):
+    assert survivor["state"]["type"] == "COMPLETED", survivor["state"]
+
+
+def test_each_attempt_is_a_run_of_its_own_and_goes_on_from_the_checkpoint(remote, survivor):
+    attempts = remote.runs("train-embedder")
+    assert [run["state"]["type"] for run in attempts] == ["CRASHED", "CRASHED", "COMPLETED"]
+    assert len({tag for run in attempts for tag in run["tags"] if tag.startswith("job:")}) == 1
+    made = ArtifactRef.model_validate_json(attempts[-1]["labels"]["ragloop.result"])
+    assert facts(remote, made.digest)["training"]["resumed_from_step"] >= 2
+
+
+def test_what_it_made_is_what_an_undisturbed_run_makes(remote, survivor):
+    """The digests name inputs and recipe, so a run beside the server finds all of it made and judged."""
+    again = json.loads(remote.ragloop.ok("retrain", "--json"))
+    assert "nothing new since release 2" in again["nothing_new"]
+
+
+def test_a_killed_retraining_is_started_again_and_takes_up_its_child(remote, survivor):
+    remote.prepare("parent")
+    run_id = remote.retrain("parent")
+    remote.trains_past(0)
+    children = len(remote.runs("train-embedder"))
+    os.kill(flow_processes(remote.up.home)[run_id].pid, signal.SIGKILL)
+    assert remote.ended(run_id)["state"]["type"] == "CRASHED"
+
+    def second():
+        return next((r for r in remote.runs("retrain") if r["parameters"].get("attempt") == 2), None)
+
+    assert wait_until(second, 120), remote.up.said()
+    assert remote.ended(second()["id"])["state"]["type"] == "COMPLETED"
+    taken_up = [r for r in remote.runs("train-embedder")[children - 1 :] if r["state"]["type"] == "COMPLETED"]
+    assert len(taken_up) >= 1
+    assert sum(r["state"]["type"] == "RUNNING" for r in remote.runs("train-embedder")) == 0
+
+
+def test_a_cancelled_training_leaves_a_checkpoint_and_resumes(remote, survivor):
+    remote.prepare("cancelled")
+    train = {"collection": "cancelled", "profile": "cpu"}
+    run_id = remote.start("train-embedder", train)
+    step, training = remote.trains_past(0)
+    process = psutil.Process(training)
+    remote.api("POST", f"flow_runs/{run_id}/set_state", state={"type": "CANCELLING"})
+    assert wait_until(lambda: not is_alive(process), 30)
+    reached = max(remote.checkpoints())
+    assert reached > step
+    assert remote.ended(run_id)["state"]["type"] == "CANCELLED"
+
+    again = remote.ended(remote.start("train-embedder", train))
+    assert again["state"]["type"] == "COMPLETED"
+    made = ArtifactRef.model_validate_json(again["labels"]["ragloop.result"])
+    assert facts(remote, made.digest)["training"]["resumed_from_step"] == reached
