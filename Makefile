@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ragloop-setup
+SYSTEM_STAMP := $(VENV)/.ragloop-setup-system
 DEMO_HOME ?= .ragloop-demo
 export RAGLOOP_BENCH_DATA ?= $(if $(wildcard ../shared/data),$(abspath ../shared/data))
 
@@ -28,13 +29,14 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Two files of tests at a time: half of what they do is wait for processes.
 test: lint
-	$(BIN)/python -m pytest -m 'not system'
+	$(BIN)/python -m pytest -m 'not system' --numprocesses 2 --dist loadfile
 
 
 # What tests marked `system` need of the operating system is installed here; PostgreSQL without Debian's own cluster.
 .PHONY: test-system
-test-system: setup
+test-system: $(SYSTEM_STAMP)
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \
 	    if [ "$$(id -u)" -eq 0 ]; then run=env; else run=sudo; fi; \
 	    if ! command -v apt-get >/dev/null || ! command -v $$run >/dev/null; then \
@@ -42,6 +44,13 @@ test-system: setup
 	    fi; \
 	    $$run sh -ec '$(INSTALL_POSTGRESQL)'; }
 	$(BIN)/python -m pytest -m system
+
+# Dask, Ray and an S3 server: 370 MB that neither the demo nor `make test` needs.
+$(SYSTEM_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+	    -e '.[dev,postgres,dask,ray,s3,system]'
+	$(BIN)/python -m pip check
+	touch $(SYSTEM_STAMP)
 
 INSTALL_POSTGRESQL = conf=/etc/postgresql-common/createcluster.d; mkdir -p $$conf; \
     trap "rm -f $$conf/ragloop.conf" EXIT; echo create_main_cluster = false >$$conf/ragloop.conf; \

@@ -34,10 +34,12 @@ class RetrainOutcome(BaseModel):
 
 
 def retrain_name() -> str:
-    """Return what and why, as `retrain-feedback-57-new`."""
+    """Return what and why, as `retrain-feedback-57-new`, and for which collection unless it is the default one."""
     asked = runtime.flow_run.parameters
+    collection = asked["collection"]
+    which = f"-of-{collection}" if collection != "default" else ""
     again = f"-attempt-{asked['attempt']}" if asked["attempt"] > 1 else ""
-    return f"retrain-{asked['reason']}-{count_new_feedback(asked['collection'])}-new{again}"
+    return f"retrain-{asked['reason']}-{count_new_feedback(collection)}-new{which}{again}"
 
 
 @flow(flow_run_name=retrain_name)

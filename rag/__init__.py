@@ -12,6 +12,7 @@ _SWITCHES = {
     "TOKENIZERS_PARALLELISM": "false",
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",  # a failed flow's error would be pickled to a file
     "RAGAS_DO_NOT_TRACK": "true",
     "HF_HUB_DISABLE_TELEMETRY": "1",
 }

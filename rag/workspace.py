@@ -3,18 +3,24 @@
 import json
 import logging
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from sqlmodel import select
 
 from rag.device import Device
 from rag.errors import ConfigError
 from rag.settings import Settings
 from storage.artifacts import ArtifactStore
 from storage.database import Database
-from storage.errors import StorageError
+from storage.errors import SealBroken, StorageError, WrongKey
+from storage.folders import replacing
 from storage.keyring import Keyring
 from storage.registry import Registry
 from storage.sealing import Sealer
+from storage.tables import ChunkRow
 
 logger = logging.getLogger(__name__)
 
@@ -35,27 +41,27 @@ class Workspace:
     def open(cls, settings: Settings, create: bool = False) -> "Workspace":
         """Open the home; with `create` it is made first if it is not there.
 
+        With a database that hosts share, a home is this host's cache alone, so it is made wherever the key is given.
+
         :raises StorageError: if it is not there or cannot be written.
         :raises WrongKey: if another key sealed it, or its key is missing.
         """
         home = settings.home.expanduser().absolute()
         mark = home / _MARK
-        if not create and not mark.exists():
+        shared, joins = settings.database_url is not None, not mark.exists()
+        if joins and not create and not shared:
             raise StorageError(f"no home at {home}: begin with `ragloop ingest PATH`, or set RAGLOOP_HOME to yours")
-        try:
+        with _usable(home):
             home.mkdir(parents=True, exist_ok=True, mode=0o700)
-            sealer = Sealer(_keyring(settings, create=not mark.exists()))
-            if mark.exists():
+            sealer = Sealer(_keyring(settings, create=create and joins))
+            if not joins:
                 sealer.verify_key_check(_key_check(mark), str(home))
-            else:
-                _write_mark(mark, sealer.key_check())
-        except OSError as error:
-            raise StorageError(
-                f"cannot use the home folder {home} ({error.strerror}): make room or give write access, or choose "
-                "another with RAGLOOP_HOME"
-            ) from error
         database = Database(settings.database_url or f"sqlite:///{home / 'ragloop.db'}", sealer)
         database.migrate()
+        if joins:
+            _verify_rows(database)
+            with replacing(mark) as draft:
+                draft.write_text(json.dumps({"key_check": sealer.key_check()}), encoding="utf-8")
         root = settings.artifact_root or str(home / "artifacts")
         return cls(settings, sealer, database, ArtifactStore(root, home / "cache", sealer), Registry(database))
 
@@ -82,6 +88,32 @@ class Workspace:
             )
 
 
+@contextmanager
+def _usable(home: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"cannot use the home folder {home} ({error.strerror}): make room or give write access, or choose "
+            "another with RAGLOOP_HOME"
+        ) from error
+
+
+def _verify_rows(database: Database) -> None:
+    """Check that our key opens what other hosts have sealed.
+
+    :raises WrongKey: if it does not.
+    """
+    try:
+        with database.reading() as session:
+            session.exec(select(ChunkRow).limit(1)).first()
+    except SealBroken as error:
+        raise WrongKey(
+            "the database was sealed with another key than this host's: give it the key of the other hosts, with "
+            "RAGLOOP_KEY_FILE or RAGLOOP_KEYRING"
+        ) from error
+
+
 def _keyring(settings: Settings, create: bool) -> Keyring:
     if settings.keyring is not None:
         return Keyring.from_json(settings.keyring.get_secret_value())
@@ -93,12 +125,3 @@ def _key_check(mark: Path) -> str:
         return str(json.loads(mark.read_text(encoding="utf-8"))["key_check"])
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{mark} is damaged: restore it from a backup of the home folder") from error
-
-
-def _write_mark(mark: Path, key_check: str) -> None:
-    draft = mark.with_suffix(".tmp")
-    try:
-        draft.write_text(json.dumps({"key_check": key_check}), encoding="utf-8")
-        draft.replace(mark)
-    finally:
-        draft.unlink(missing_ok=True)

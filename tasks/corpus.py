@@ -23,7 +23,7 @@ def seal_sources(collection: str, sources: Sequence[str]) -> Intake:
 @task(cache_policy=NO_CACHE, task_run_name="ingest-{batch}")
 def ingest_batch(collection: str, uploads: Sequence[Upload], batch: str, config: ChunkingConfig) -> IngestSummary:
     """Read, cut and record a batch of sealed files."""
-    space = Workspace.open(Settings(), create=True)
+    space = Workspace.open(Settings())
     return ingest_uploads(space.artifacts, space.database, collection, uploads, config)
 
 

@@ -3,13 +3,15 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 
 import psutil
 import pytest
 
 from deployments.processes import flow_processes, is_alive
 from storage.artifacts import ArtifactRef
-from tests.e2e.conftest import wait_until
+from tests.e2e.conftest import ROOT, wait_until
 from tests.e2e.remote import Remote
 
 
@@ -93,3 +95,34 @@ def test_a_cancelled_training_leaves_a_checkpoint_and_resumes(remote, survivor):
     assert again["state"]["type"] == "COMPLETED"
     made = ArtifactRef.model_validate_json(again["labels"]["ragloop.result"])
     assert facts(remote, made.digest)["training"]["resumed_from_step"] == reached
+
+
+IMPATIENT = """
+from prefect import flow
+from flows.dispatch import dispatch
+from flows.train_embedder import train_embedder
+
+@flow
+def impatient():
+    return dispatch(train_embedder, 1, collection="cancelled", profile="cpu", shuffle_labels=True)
+
+impatient()
+"""
+
+
+def test_a_child_that_takes_too_long_is_cancelled(remote, survivor):
+    """A parent that counts as a deployment's run dispatches, with a second's patience."""
+    deployed = {"PREFECT_API_URL": remote.up.api_url, "PREFECT__RUNTIME__DEPLOYMENT__ID": "a test"}
+    parent = subprocess.run(
+        [sys.executable, "-c", IMPATIENT],
+        cwd=ROOT,
+        env=remote.ragloop.environment | deployed,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert "ran for more than 1 s and was cancelled" in parent.stderr, parent.stderr
+    child = remote.runs("train-embedder")[-1]
+    assert child["parameters"]["shuffle_labels"] is True
+    assert remote.ended(child["id"])["state"]["type"] == "CANCELLED"

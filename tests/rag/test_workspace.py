@@ -6,6 +6,7 @@ from rag.errors import ConfigError
 from rag.settings import Settings
 from rag.workspace import Workspace
 from storage.errors import StorageError, WrongKey
+from storage.tables import ChunkRow, DocumentRow
 
 
 def test_a_fresh_home_is_made_with_its_key_apart(home, tmp_path):
@@ -58,6 +59,39 @@ def test_a_home_that_is_not_there_is_not_made_by_a_look(home):
     with pytest.raises(StorageError, match="no home at.*ragloop ingest"):
         Workspace.open(Settings())
     assert not home.exists()
+
+
+@pytest.fixture
+def shared(home, tmp_path, monkeypatch):
+    """A database that hosts share, with a sealed row in it, and settings of a host that joins."""
+    monkeypatch.setenv("RAGLOOP_DATABASE_URL", f"sqlite:///{tmp_path / 'shared.db'}")
+    space = Workspace.open(Settings(), create=True)
+    place = {"chunk_index": 0, "page_no": 1, "char_start": 0, "char_end": 1, "n_tokens": 1}
+    file = {"media_type": "text/plain", "size_bytes": 1, "n_pages": 1, "n_chars": 1, "n_chunks": 1}
+    ref = {"artifact_uri": "artifact:document/d", "artifact_digest": "d"}
+    with space.database.session() as session:
+        session.add(DocumentRow(id="d", collection="default", name="a.txt", content_sha256="0", **file, **ref))
+        session.flush()
+        session.add(ChunkRow(id="d:0", doc_id="d", text="words", **place))
+    return Settings(home=tmp_path / "joining")
+
+
+def test_a_host_joins_a_shared_database_with_the_key_of_the_others(shared):
+    assert Workspace.open(shared).home.is_dir()
+
+
+def test_a_host_without_the_key_makes_none_when_it_joins(shared, tmp_path):
+    lost = shared.model_copy(update={"key_file": tmp_path / "none.json"})
+    with pytest.raises(WrongKey, match=r"none\.json"):
+        Workspace.open(lost)
+    assert not (tmp_path / "none.json").exists()
+
+
+def test_a_host_with_another_key_does_not_join(shared, tmp_path):
+    other = shared.model_copy(update={"key_file": tmp_path / "other.json"})
+    for _ in range(2):
+        with pytest.raises(WrongKey, match="key of the other hosts"):
+            Workspace.open(other, create=True)
 
 
 def test_a_damaged_mark_is_named(home):

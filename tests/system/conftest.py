@@ -16,6 +16,7 @@ from sqlalchemy import NullPool, create_engine, text
 
 from storage.database import Database
 from storage.sealing import Keyring, Sealer
+from tests.system.servers import s3_server
 
 # The tests of the storage on SQLite are imported from there, to be run on PostgreSQL too.
 sys.path.append(str(Path(__file__).parents[1] / "storage"))
@@ -111,3 +112,22 @@ def database(url: str, sealer: Sealer) -> Iterator[Database]:
     database.migrate()
     yield database
     database.close()
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """An S3 server; the variables with which any client finds it."""
+    with s3_server(tmp_path_factory.mktemp("s3")) as variables:
+        yield variables
+
+
+@pytest.fixture
+def bucket(s3: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty bucket, which this process and its children find."""
+    import boto3
+
+    for name, value in s3.items():
+        monkeypatch.setenv(name, value)
+    name = f"test-{uuid4().hex}"
+    boto3.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    return f"s3://{name}"
