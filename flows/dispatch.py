@@ -117,7 +117,10 @@ def _cancelled_with_us(client: SyncPrefectClient, run: FlowRun) -> Iterator[None
     try:
         yield
     except BaseException:
-        client.set_flow_run_state(run.id, Cancelling(message="its parent stopped waiting"), force=False)
+        try:
+            client.set_flow_run_state(run.id, Cancelling(message="its parent stopped waiting"))
+        except Exception as error:  # what ended the waiting is what is to be told
+            get_run_logger().warning("%s could not be cancelled: %s", run.name, error)
         raise
 
 
