@@ -1,5 +1,6 @@
-"""Where the `ragloop up` of a home is to be reached: `HOME/up.json`, there as long as it runs."""
+"""Where the `ragloop up` of a home is to be reached: `HOME/up.json`, believed while it holds `HOME/up.lock`."""
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -39,17 +40,33 @@ def remove_address(home: Path) -> None:
 
 
 def running_server(home: Path) -> Address | None:
-    """Return the home's server if it answers."""
+    """Return the home's server if its `ragloop up` lives and it answers."""
     import httpx
 
-    address = read_address(home)
-    if address is None:
+    # A machine that lost power leaves a file, and another home's server may listen there by now.
+    if not _is_up(home) or (address := read_address(home)) is None:
         return None
     try:
         httpx.get(f"{address.api_url}/health", timeout=10).raise_for_status()
     except httpx.HTTPError:
         return None
     return address
+
+
+def lock_file(home: Path) -> Path:
+    """Return the file that `ragloop up` keeps locked as long as it lives."""
+    return home / "up.lock"
+
+
+def _is_up(home: Path) -> bool:
+    try:
+        with lock_file(home).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _file(home: Path) -> Path:

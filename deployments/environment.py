@@ -60,19 +60,26 @@ def worker_environment(base: dict[str, str], pool: str) -> dict[str, str]:
     return base | {PART: pool}
 
 
+def written_database_url() -> str | None:
+    """Return the URL of Prefect's own database that `.env` names; None if it names none."""
+    written = _dot_env()
+    return next((written[name] for name in _DATABASE if written.get(name)), None)
+
+
 def worker_name(pool: str) -> str:
     """Return the name of this machine's worker in a pool."""
     return f"{pool}-{socket.gethostname().split('.')[0]}"
 
 
 def _written() -> dict[str, str]:
+    """Return what `.env` says to all parts."""
+    return {name: value for name, value in _dot_env().items() if name not in _NOT_OURS + _DATABASE}
+
+
+def _dot_env() -> dict[str, str]:
     """Return what `.env` in the working directory says to ragloop and Prefect."""
-    found = dotenv_values(".env")
-    return {
-        name.upper(): value
-        for name, value in found.items()
-        if value is not None and name.upper().startswith(("RAGLOOP_", "PREFECT_")) and name.upper() not in _NOT_OURS
-    }
+    found = {name.upper(): value for name, value in dotenv_values(".env").items() if value is not None}
+    return {name: value for name, value in found.items() if name.startswith(("RAGLOOP_", "PREFECT_"))}
 
 
 def _settings(settings: Settings, home: Path) -> dict[str, str]:

@@ -13,16 +13,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from deployments.address import Address, read_address, remove_address, write_address
-from deployments.environment import base_environment, server_environment, worker_environment, worker_name
+from deployments.address import Address, lock_file, read_address, remove_address, write_address
+from deployments.environment import (
+    base_environment,
+    server_environment,
+    worker_environment,
+    worker_name,
+    written_database_url,
+)
 from deployments.processes import MARK, end_home, marked_processes
-from deployments.recovery import crash_lost_runs
 from deployments.supervisor import PATIENCE_S, Supervisor, server_part, worker_part
 from rag.workspace import Workspace
 from storage.errors import RagloopError
@@ -52,13 +56,15 @@ def run_locally(
 ) -> None:
     """Run the server, the workers and the sweep until SIGINT or SIGTERM.
 
-    `ready` is called with the API's and the UI's address once everything answers.
+    `ready` is called with the API's and the UI's address once everything answers. Without `database_url`, Prefect's
+    server uses the database that `.env` names, else SQLite in the home.
 
     :raises AlreadyUp: if another runs on this home.
     :raises AddressTaken: if the port is taken.
     :raises UnusableDatabase: if Prefect's server cannot use the URL.
     :raises PartFailed: if the server or a worker does not start, or dies over and over.
     """
+    database_url = database_url or written_database_url()
     if database_url:
         _check_database(database_url)
     home = space.home
@@ -91,7 +97,7 @@ def run_locally(
                 supervisor.stopping.set()
                 remove_address(home)
                 logger.info("stopping")
-                end_home(home, PATIENCE_S, hurried.is_set, lambda: crash_lost_runs(workers, datetime.now(UTC)))
+                end_home(home, PATIENCE_S, hurried.is_set, supervisor.crash_lost_runs)
 
 
 def _bootstrap() -> list[str]:
@@ -111,9 +117,10 @@ def _sweep(space: Workspace) -> None:
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
     """Hold the home's lock, which is free as soon as its holder has died."""
-    descriptor = os.open(home / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = os.open(lock_file(home), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _take(descriptor, home)
+        remove_address(home)  # of one that was killed
         yield
     finally:
         os.close(descriptor)

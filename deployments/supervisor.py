@@ -45,6 +45,8 @@ class Part:
     log: Path
     descriptors: tuple[int, ...] = ()
     process: subprocess.Popen[bytes] | None = None
+    log_start: int = 0
+    """Where in the log it began to write, in bytes."""
     deaths: deque[float] = field(default_factory=lambda: deque(maxlen=MANY_DEATHS))
 
     @property
@@ -55,6 +57,7 @@ class Part:
     def start(self, died: "SimpleQueue[Part | None]") -> None:
         """Start it in a session of its own, so that Ctrl-C does not reach it; its end is put into the queue."""
         with open(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
+            self.log_start = log.tell()
             self.process = subprocess.Popen(
                 self.command,
                 env=dict(self.environment),
@@ -79,7 +82,15 @@ class Part:
         now = time.monotonic()
         self.deaths.append(now)
         if len(self.deaths) == MANY_DEATHS and now - self.deaths[0] < DEATHS_WINDOW_S:
-            raise PartFailed(f"{self.title} ended {MANY_DEATHS} times in a short while{_last_line(self.log)}")
+            raise PartFailed(f"{self.title} ended {MANY_DEATHS} times in a short while{self.last_words()}")
+
+    def last_words(self) -> str:
+        """Return what it ended of, as far as it said, and where the rest is, to end a complaint with."""
+        said = self.log.read_bytes() if self.log.exists() else b""
+        if self.log_start <= len(said):  # else the log was begun anew
+            said = said[self.log_start :]
+        line = _reason(said.decode(errors="replace").splitlines())
+        return f" ({line[:300]}): see {self.log}" if line else f": see {self.log}"
 
 
 class Supervisor:
@@ -133,6 +144,11 @@ class Supervisor:
             if part := self.died.get():
                 self._revive(part)
 
+    def crash_lost_runs(self) -> None:
+        """Mark as crashed what the workers took, if any was started, and no process carries out. Never fails."""
+        if any(worker.process for worker in self.workers.values()):
+            crash_lost_runs(self.workers, datetime.now(UTC))
+
     def _revive(self, part: Part) -> None:
         if self.stopping.is_set() or part.process is None:
             return
@@ -170,7 +186,7 @@ class Supervisor:
             except Empty:
                 continue
             if part is not None:
-                raise PartFailed(f"{part.title} did not start{_last_line(part.log)}")
+                raise PartFailed(f"{part.title} did not start{part.last_words()}")
 
     def _carry_out(self, work: Callable[[], list[str]]) -> None:
         """Do it in a thread, so that a signal need not wait for its end."""
@@ -201,14 +217,19 @@ class Supervisor:
             return False
 
     def _workers_online(self, since: datetime) -> bool:
-        from deployments.server import connect
+        import httpx
 
-        with connect() as client:
-            seen = {
-                worker.name: worker.last_heartbeat_time
-                for pool in {part.name for part in self.workers.values()}
-                for worker in client.read_workers_for_work_pool(pool)
-            }
+        from deployments.server import ServerUnreachable, connect
+
+        try:
+            with connect() as client:
+                seen = {
+                    worker.name: worker.last_heartbeat_time
+                    for pool in {part.name for part in self.workers.values()}
+                    for worker in client.read_workers_for_work_pool(pool)
+                }
+        except (ServerUnreachable, httpx.HTTPError):  # busy for a moment: asked again
+            return False
         return all(seen.get(name) and seen[name] > since for name in self.workers)
 
 
@@ -225,11 +246,14 @@ def server_part(listener: socket.socket, environment: Mapping[str, str], logs: P
     return Part(SERVER, command, environment, logs / "server.log", (descriptor,))
 
 
-def _last_line(log: Path) -> str:
-    """Return the last thing that a part said, and where the rest is, to end a complaint with."""
-    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return f" ({lines[-1][:300]}): see {log}" if lines else f": see {log}"
+def _reason(lines: list[str]) -> str:
+    """Return the exception of the last traceback, or the last line; "" if there is none."""
+    tracebacks = [number for number, line in enumerate(lines) if "Traceback (most recent call last)" in line]
+    if tracebacks:
+        ends = (line for line in lines[tracebacks[-1] + 1 :] if line and not line[0].isspace())
+        if end := next(ends, ""):
+            return end
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def bound_log(log: Path, max_bytes: int) -> None:

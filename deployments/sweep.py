@@ -19,6 +19,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.events.filters import EventFilter, EventOccurredFilter, EventResourceFilter
 
@@ -89,17 +90,34 @@ def restart_crashed(client: SyncPrefectClient, patience: timedelta = PATIENCE) -
     crashed = client.read_flow_runs(
         flow_run_filter=FlowRunFilter(deployment_id=deployment, state=_in(StateType.CRASHED), end_time=ended),
         sort=FlowRunSort.END_TIME_DESC,
-        limit=1,
     )
-    if not crashed or crashed[0].parameters.get("attempt", 1) >= ATTEMPTS:
-        return 0
-    [run] = crashed
-    since = FlowRunFilterExpectedStartTime(after_=run.end_time, before_=now + timedelta(minutes=1))
-    if client.read_flow_runs(flow_run_filter=FlowRunFilter(deployment_id=deployment, expected_start_time=since)):
-        return 0
-    again = run.parameters | {"attempt": run.parameters.get("attempt", 1) + 1}
-    client.create_flow_run_from_deployment(retrain.id, parameters=again, idempotency_key=f"again-{run.id}")
-    return 1
+    latest = {_collection(run): run for run in reversed(crashed)}
+    for collection, run in latest.items():
+        since = FlowRunFilterExpectedStartTime(after_=run.end_time, before_=now + timedelta(minutes=1))
+        later = client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(deployment_id=deployment, expected_start_time=since)
+        )
+        if any(_collection(each) == collection for each in later) or not _may_run_again(run, retrain):
+            continue
+        if retraining_under_way(client):
+            return 0
+        again = run.parameters | {"attempt": run.parameters.get("attempt", 1) + 1}
+        name, key = f"retrain-{again.get('reason', 'manual')}-again", f"again-{run.id}"
+        client.create_flow_run_from_deployment(
+            retrain.id, parameters=again, name=name, tags=run.tags, idempotency_key=key
+        )
+        return 1
+    return 0
+
+
+def _collection(run: FlowRun) -> str:
+    return str(run.parameters.get("collection", "default"))
+
+
+def _may_run_again(run: FlowRun, retrain: DeploymentResponse) -> bool:
+    """Return whether a crashed run has an attempt left; one with a parameter that does not exist would crash again."""
+    known = (retrain.parameter_openapi_schema or {}).get("properties", {})
+    return run.parameters.get("attempt", 1) < ATTEMPTS and run.parameters.keys() <= known.keys()
 
 
 def retraining_under_way(client: SyncPrefectClient) -> bool:

@@ -8,10 +8,11 @@ import fcntl
 import logging
 import os
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deployments.address import remove_address
+from deployments.address import lock_file, remove_address
 from deployments.processes import end_home
 from deployments.recovery import crash_lost_runs
 from deployments.supervisor import PATIENCE_S
@@ -20,13 +21,22 @@ from deployments.supervisor import PATIENCE_S
 def watch(home: Path, workers: list[str]) -> None:
     """Wait for the end of the pipe, then end everything that runs for the home."""
     sys.stdin.buffer.read()
-    descriptor = os.open(home / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not _take(os.open(lock_file(home), os.O_RDWR | os.O_CREAT, 0o600)):
         return
     remove_address(home)
     end_home(home, PATIENCE_S, when_flows_ended=lambda: crash_lost_runs(workers, datetime.now(UTC)))
+
+
+def _take(descriptor: int) -> bool:
+    """Take the lock; who only looks whether it is held has it for an instant."""
+    for _ in range(10):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.1)
+        else:
+            return True
+    return False
 
 
 if __name__ == "__main__":

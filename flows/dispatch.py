@@ -28,7 +28,7 @@ AWAY_S = 600.0
 RESULT = "ragloop.result"
 """The label of a run that holds what it made: references, as JSON."""
 
-_ACTIVE = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING]
+_ACTIVE = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED]
 
 
 class StageFailed(RagloopError):

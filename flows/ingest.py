@@ -8,7 +8,7 @@ from flows.parameters import CollectionName, ProfileName, Sources, fitted, stage
 from rag.config import load_config
 from rag.corpus.ingestion import IngestSummary, batches
 from rag.settings import Settings
-from tasks.corpus import ingest_batch, seal_sources, snapshot_corpus
+from tasks.corpus import ingest_batch, seal_sources
 from tasks.evaluation import release_documents
 
 BATCH_FILES, BATCH_BYTES = 64, 64 * 2**20
@@ -41,6 +41,5 @@ def ingest(sources: Sources, collection: CollectionName = "default", profile: Pr
         return IngestOutcome(summary=summary, release_id=None)
 
     # Search finds the new documents from here on.
-    corpus = snapshot_corpus(collection)
-    release = release_documents(collection, corpus, config)
+    release = release_documents(collection, config)
     return IngestOutcome(summary=summary, release_id=release.id)

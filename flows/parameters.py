@@ -6,18 +6,10 @@ from typing import Annotated
 from prefect import runtime
 from pydantic import Field
 
-from rag.config import Profile, detect_profile
+from rag.config import COLLECTION, Profile, detect_profile
 from rag.settings import Settings
 
-CollectionName = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=64,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
-        description="Which collection of documents.",
-    ),
-]
+CollectionName = Annotated[str, Field(pattern=COLLECTION, description="Which collection of documents.")]
 ProfileName = Annotated[Profile | None, Field(description="The machine to fit to; that of the worker unless given.")]
 ArtifactUri = Annotated[
     str | None,

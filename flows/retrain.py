@@ -71,7 +71,7 @@ def retrain(
     # Only what is proven better, on the same questions, may serve; then also with what was ingested meanwhile.
     nothing_new = already_settled(collection, release, pairs)
     verdict = None if nothing_new else compare(collection, release, pairs, config)
-    release_documents(collection, snapshot_corpus(collection), config)
+    release_documents(collection, config)
     consume_feedback(claim)
     outcome = RetrainOutcome(release_id=release.id, verdict=verdict, nothing_new=nothing_new)
     return Completed(message=outcome.headline, data=outcome)

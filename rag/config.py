@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from rag.errors import ConfigError
 
+COLLECTION = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+"""What a collection may be called."""
+
 
 class Stage(BaseModel):
     """Base of the stage configs: frozen, and strict about names."""

@@ -1,21 +1,25 @@
 """What serves, and what would: models, index and answering config as one."""
 
+import logging
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from rag.config import Config, GateConfig, RetrievalConfig
+from rag.corpus.artifact import corpus_artifact
 from rag.embedding.artifact import base_embedder, load_encoder
 from rag.evaluation.artifact import evaluation_artifact, load_report
 from rag.evaluation.gate import Decision, Verdict, judge
 from rag.retrieval.artifact import index_artifact, load_index
 from rag.workspace import Workspace
 from storage.artifacts import ArtifactRef
-from storage.errors import ReleaseNotFound
+from storage.errors import ProductionMoved, ReleaseNotFound
 from storage.registry import Evaluation, Release, ReleaseState
 
 if TYPE_CHECKING:
     from rag.retrieval.retriever import Retriever
+
+logger = logging.getLogger(__name__)
 
 BASE, PRODUCTION = "base", "production"
 
@@ -51,7 +55,7 @@ def named_release(space: Workspace, collection: str, name: str) -> Release:
     if name == PRODUCTION:
         return serving_release(space, collection)
     if not (name.isascii() and name.isdecimal() and len(name) < 19):
-        raise ReleaseNotFound(f"no release {name!r}: give an id from `ragloop releases list`, {PRODUCTION} or {BASE}")
+        raise ReleaseNotFound(f"no release {name!r}: give an id from `ragloop releases list`, or {PRODUCTION}")
     return space.registry.get(collection, int(name))
 
 
@@ -75,12 +79,21 @@ def open_retriever(space: Workspace, collection: str, name: str, config: Config)
     return Retriever(load_index(store, index), load_encoder(store, embedder), retrieval)
 
 
-def refresh_release(space: Workspace, collection: str, corpus: ArtifactRef, config: Config) -> Release:
+def refresh_release(space: Workspace, collection: str, config: Config) -> Release:
     """Put the documents as they stand into production, under the models that serve; the first time, the untuned ones.
 
-    No gate: the models do not change, and people expect to find what they have just added.
+    No gate: the models do not change, and people expect to find what they have just added. If other models or documents
+    begin to serve while these are indexed, it begins again from those.
     """
-    production = space.registry.production(collection)
+    while True:
+        production = space.registry.production(collection)
+        try:
+            return _refresh(space, collection, production, config)
+        except ProductionMoved:
+            logger.info("another release began to serve %s meanwhile: indexing the documents for it", collection)
+
+
+def _refresh(space: Workspace, collection: str, production: Release | None, config: Config) -> Release:
     action: Literal["promote", "refresh"]
     if production is None:
         embedder, answering = base_embedder(space.artifacts, space.settings.models), config.retrieval.model_dump()
@@ -88,12 +101,14 @@ def refresh_release(space: Workspace, collection: str, corpus: ArtifactRef, conf
     else:
         embedder, answering = production.embedder, production.answering
         reason, action = f"documents changed; the models of release {production.id}", "refresh"
+    corpus = corpus_artifact(space.artifacts, space.database, collection)
     index = index_artifact(space.artifacts, space.device, corpus, embedder, config)
     if production is not None and production.index == index:
         return production
+    before = production.id if production else None
     release = space.registry.register(
         collection,
-        parent_id=production.id if production else None,
+        parent_id=before,
         reason=reason,
         embedder=embedder,
         index=index,
@@ -101,7 +116,7 @@ def refresh_release(space: Workspace, collection: str, corpus: ArtifactRef, conf
         config=config.model_dump(mode="json"),
         lineage={**(production.lineage if production else {}), "corpus": corpus.model_dump()},
     )
-    return space.registry.promote(collection, release.id, reason, action=action)
+    return space.registry.promote(collection, release.id, reason, action=action, instead_of=before)
 
 
 def register_candidate(space: Workspace, collection: str, candidate: Candidate, config: Config) -> Release:
@@ -156,6 +171,7 @@ def judge_candidate(
     """Judge a candidate by its own report and that of what it is to replace; record the verdict, promote or keep out.
 
     :raises ReleaseNotFound: if other models have begun to serve meanwhile.
+    :raises ProductionMoved: if anything has, in the moment of promotion.
     """
     production = serving_release(space, candidate.collection)
     if (production.embedder, production.answering) != (against.embedder, against.answering):
@@ -175,7 +191,7 @@ def judge_candidate(
         artifact=reports[0],
     )
     if verdict.decision is Decision.PROMOTE:
-        space.registry.promote(candidate.collection, candidate.id, verdict.reason)
+        space.registry.promote(candidate.collection, candidate.id, verdict.reason, instead_of=production.id)
     else:
         space.registry.keep_out(candidate.id, verdict.reason)
     return verdict

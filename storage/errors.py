@@ -26,3 +26,7 @@ class ArtifactMissing(StorageError):
 
 class ReleaseNotFound(StorageError):
     """No release answers to that id."""
+
+
+class ProductionMoved(StorageError):
+    """Another release began to serve than the one that was to be replaced."""

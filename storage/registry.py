@@ -7,7 +7,7 @@ from sqlmodel import Session, col, select
 
 from storage.columns import utc_now
 from storage.database import Database
-from storage.errors import ReleaseNotFound, StorageError
+from storage.errors import ProductionMoved, ReleaseNotFound, StorageError
 from storage.manifest import ArtifactRef
 from storage.recipes import digest_json
 from storage.release import Evaluation, Promotion, Release, ReleaseState, evaluation_fact, release_fact
@@ -93,14 +93,26 @@ class Registry:
             return [Promotion.model_validate(row.model_dump()) for row in _promotions(session, collection)]
 
     def promote(
-        self, collection: str, release_id: int, reason: str, action: Literal["promote", "refresh"] = "promote"
+        self,
+        collection: str,
+        release_id: int,
+        reason: str,
+        action: Literal["promote", "refresh"] = "promote",
+        instead_of: int | None | Literal["any"] = "any",
     ) -> Release:
         """Let a release serve; nothing changes if it does already.
 
+        :param instead_of: the release that must still serve, None for none; what was built for it would undo another.
         :raises ReleaseNotFound: if the collection has none with that id.
+        :raises ProductionMoved: if another release than `instead_of` serves.
         """
         with self._database.session() as session:
             self._database.lock(session, f"releases/{collection}")
+            production = session.get(ProductionRow, collection, populate_existing=True)
+            if instead_of != "any" and instead_of != (production.release_id if production else None):
+                raise ProductionMoved(
+                    f"another release began to serve {collection} before release {release_id} could: run it again"
+                )
             return _swap(session, _row(session, collection, release_id), reason, action)
 
     def rollback(self, collection: str, reason: str) -> Release:

@@ -32,9 +32,9 @@ def evaluate_release(collection: str, release: str, pairs: ArtifactRef) -> Artif
 
 
 @task(cache_policy=NO_CACHE)
-def release_documents(collection: str, corpus: ArtifactRef, config: Config) -> Release:
+def release_documents(collection: str, config: Config) -> Release:
     """Put the documents as they stand into production."""
-    return refresh_release(Workspace.open(Settings()), collection, corpus, config)
+    return refresh_release(Workspace.open(Settings()), collection, config)
 
 
 @task(cache_policy=NO_CACHE)

@@ -2,6 +2,8 @@
 
 import logging
 import os
+from io import TextIOWrapper
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +15,7 @@ commands = typer.Typer()
 
 UP_MB = 500
 """What the server's state and the logs need on the disk."""
+LOG_BYTES = 10 * 2**20
 
 
 @commands.command()
@@ -48,11 +51,18 @@ def _show_address(api_url: str, ui_url: str) -> None:
 def _keep_log(path: Path) -> None:
     """Write what is shown to a file as well, readable by its owner alone."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = OwnerLog(path, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     for name in ("rag", "storage", "deployments"):
         logging.getLogger(name).addHandler(handler)
+
+
+class OwnerLog(RotatingFileHandler):
+    """A log of bounded size that its owner alone can read."""
+
+    def _open(self) -> TextIOWrapper:
+        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        return open(descriptor, "a", encoding=self.encoding)
 
 
 @commands.command()
@@ -66,6 +76,7 @@ def status(as_json: AsJson = False) -> None:
     from deployments.overview import look
 
     seen = look(space)
+    seen.server = seen.server.rstrip("/")
     if as_json:
         print(seen.model_dump_json(indent=2))
         return

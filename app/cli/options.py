@@ -5,11 +5,26 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from storage.errors import RagloopError
+
 if TYPE_CHECKING:
     from rag.config import Config, Profile
     from rag.workspace import Workspace
 
-Collection = Annotated[str, typer.Option("--collection", "-c", help="Which collection of documents.")]
+
+def _collection_name(name: str) -> str:
+    import re
+
+    from rag.config import COLLECTION
+
+    if not re.match(COLLECTION, name):
+        raise RagloopError(f"no collection can be called {name!r}: use up to 64 letters, digits, '.', '_' and '-'")
+    return name
+
+
+Collection = Annotated[
+    str, typer.Option("--collection", "-c", help="Which collection of documents.", callback=_collection_name)
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 ProfileName = Annotated[
     str | None, typer.Option("--profile", help="cpu, gpu-6gb, gpu-16gb or smoke; fitted to the machine unless given.")

@@ -40,7 +40,7 @@ def missing_shards(store: ArtifactStore, corpus: ArtifactRef, embedder: Artifact
     """Return the shards that are to be encoded before a corpus can be indexed; none if its index is there."""
     from rag.retrieval.shards import plan_shards
 
-    if store.find(INDEX, store.digest(INDEX, **_index_plan(corpus, embedder, config))) is not None:
+    if store.find(INDEX, store.digest(INDEX, **index_plan(corpus, embedder, config))) is not None:
         return []
     chunks = load_chunks(store, corpus)
     return [Shard(corpus=corpus, first=span.start, last=span.stop) for span in plan_shards(chunks)]
@@ -82,10 +82,10 @@ def index_artifact(
             draft.seal(name, data)
         return {"chunks": len(index.chunks), "windows": sum(map(len, index.windows)), "dim": index.vectors.dim}
 
-    return store.build(INDEX, **_index_plan(corpus, embedder, config), write=write)
+    return store.build(INDEX, **index_plan(corpus, embedder, config), write=write)
 
 
-def _index_plan(corpus: ArtifactRef, embedder: ArtifactRef, config: Config) -> dict[str, Any]:
+def index_plan(corpus: ArtifactRef, embedder: ArtifactRef, config: Config) -> dict[str, Any]:
     """Return what names an index."""
     return {
         "inputs": {"corpus": corpus.digest, "embedder": embedder.digest},

@@ -1,5 +1,6 @@
 """A command in a home where `ragloop up` runs uses its server, and no other."""
 
+import fcntl
 import json
 import os
 import threading
@@ -30,6 +31,14 @@ def server():
 
 
 @pytest.fixture
+def up(folder):
+    """What `ragloop up` holds as long as it lives."""
+    with (folder / "up.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock
+
+
+@pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     monkeypatch.setenv("PREFECT_HOME", "elsewhere")
@@ -40,6 +49,7 @@ def say(folder, api_url):
     (folder / "up.json").write_text(json.dumps({"api_url": api_url, "ui_url": api_url, "pid": 1}))
 
 
+@pytest.mark.usefixtures("up")
 def test_the_server_of_the_home_is_used(folder, server, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", "")
     say(folder, server)
@@ -48,6 +58,7 @@ def test_the_server_of_the_home_is_used(folder, server, monkeypatch):
     assert os.environ["PREFECT_HOME"] == str(folder / "prefect")
 
 
+@pytest.mark.usefixtures("up")
 def test_a_server_that_is_named_comes_first(folder, server, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", "http://named/api")
     say(folder, server)
@@ -55,6 +66,20 @@ def test_a_server_that_is_named_comes_first(folder, server, monkeypatch):
     assert os.environ["PREFECT_API_URL"] == "http://named/api"
 
 
+def test_an_address_that_outlived_its_server_is_ignored_whoever_answers_there_now(folder, server, up):
+    say(folder, server)
+    up.close()
+    use_running_server(folder)
+    assert "PREFECT_API_URL" not in os.environ
+
+
+def test_an_address_beside_no_lock_is_ignored(folder, server):
+    say(folder, server)
+    use_running_server(folder)
+    assert "PREFECT_API_URL" not in os.environ
+
+
+@pytest.mark.usefixtures("up")
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"api_url": 1}', None])
 def test_an_address_that_leads_nowhere_is_ignored(folder, text):
     if text is None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deployments.environment import base_environment, server_environment, worker_environment
+from deployments.environment import base_environment, server_environment, worker_environment, written_database_url
 from rag.settings import Settings
 
 API = "http://127.0.0.1:4200/api"
@@ -66,3 +66,17 @@ def test_the_password_of_prefects_database_is_for_the_server_alone(seen):
     environment = seen(PREFECT_SERVER_DATABASE_CONNECTION_URL=url)
     assert server_environment(environment, "127.0.0.1", 4200, url)["PREFECT_SERVER_DATABASE_CONNECTION_URL"] == url
     assert not any("secret" in value for value in worker_environment(environment, "gpu").values())
+
+
+@pytest.mark.parametrize("name", ["PREFECT_SERVER_DATABASE_CONNECTION_URL", "prefect_api_database_connection_url"])
+def test_so_it_is_if_it_is_written_in_dot_env(seen, name):
+    url = "postgresql+asyncpg://prefect:secret@db/prefect"
+    environment = seen(f"{name}={url}\n")
+    assert written_database_url() == url
+    assert not any("secret" in value for value in worker_environment(environment, "gpu").values())
+
+
+@pytest.mark.parametrize("written", ["", "PREFECT_SERVER_DATABASE_CONNECTION_URL=\n"])
+def test_without_one_the_server_has_its_own_database(seen, written):
+    seen(written)
+    assert written_database_url() is None

@@ -1,6 +1,7 @@
 """Parts that die, and their logs."""
 
 import os
+import socket
 import sys
 from queue import SimpleQueue
 
@@ -40,3 +41,91 @@ def test_a_log_stays_within_bounds_while_its_part_writes_on(tmp_path):
     assert log.read_text() == "more\n"
     assert len((tmp_path / "server.old.log").read_text()) == 5001
     assert log.stat().st_mode & 0o777 == (tmp_path / "server.old.log").stat().st_mode & 0o777 == 0o600
+
+
+UVICORN = """
+print("INFO: Started")
+print("ERROR:    Traceback (most recent call last):")
+print('  File "server.py", line 1, in start')
+print("sqlalchemy.exc.OperationalError: no such table: block")
+print("(Background on this error at: https://sqlalche.me/e/20/e3q8)")
+print()
+print("ERROR:    Application startup failed. Exiting.")
+"""
+
+
+def test_an_exception_says_more_than_that_the_start_failed(tmp_path):
+    server = part(tmp_path, UVICORN)
+    supervisor = Supervisor(tmp_path, server, {}, "http://127.0.0.1:9/api")
+    with pytest.raises(PartFailed, match=r"\(sqlalchemy.exc.OperationalError: no such table: block\)"):
+        supervisor.start(bootstrap=list)
+
+
+def test_what_an_earlier_start_said_is_not_repeated(tmp_path):
+    (tmp_path / "server.log").write_text("Traceback (most recent call last):\nOSError: of yesterday\n")
+    server = part(tmp_path, "raise SystemExit('no such database')")
+    supervisor = Supervisor(tmp_path, server, {}, "http://127.0.0.1:9/api")
+    with pytest.raises(PartFailed, match=r"\(no such database\)"):
+        supervisor.start(bootstrap=list)
+
+
+OVERLOADED = """
+import json, sys
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+worker = {"name": "gpu-here", "work_pool_id": "0" * 32, "status": "ONLINE"}
+errors = [500, 500]
+
+class Server(BaseHTTPRequestHandler):
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
+
+    def do_GET(self):
+        self.answer(200 if self.path == "/api/health" else 404, {})
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        if not self.path.endswith("/workers/filter"):
+            self.answer(200, [])
+        elif errors:
+            self.answer(errors.pop(), {})
+        else:
+            print("workers told", flush=True)
+            self.answer(200, [worker | {"last_heartbeat_time": datetime.now(UTC).isoformat()}])
+
+HTTPServer(("127.0.0.1", int(sys.argv[1])), Server).serve_forever()
+"""
+
+
+def test_a_server_that_is_overloaded_for_a_moment_is_asked_again(tmp_path, monkeypatch):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    api = f"http://127.0.0.1:{port}/api"
+    monkeypatch.setenv("PREFECT_API_URL", api)
+    server = part(tmp_path, OVERLOADED)
+    server.command.append(str(port))
+    worker = Part("gpu", [sys.executable, "-c", "import time; time.sleep(600)"], os.environ, tmp_path / "gpu.log")
+    supervisor = Supervisor(tmp_path, server, {"gpu-here": worker}, api)
+    try:
+        supervisor.start(bootstrap=list)
+        assert "workers told" in server.log.read_text()
+    finally:
+        for each in (server, worker):
+            if each.process:
+                each.process.kill()
+
+
+def test_without_workers_no_lost_runs_are_looked_for(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    worker = part(tmp_path, "")
+    supervisor = Supervisor(tmp_path, part(tmp_path, ""), {"gpu-here": worker}, "http://127.0.0.1:9/api")
+    supervisor.crash_lost_runs()
+    assert not caplog.messages
+    worker.start(supervisor.died)
+    supervisor.crash_lost_runs()
+    assert "lost runs were not looked for" in caplog.text

@@ -88,6 +88,18 @@ def test_the_attempts_are_those_that_the_flow_allows():
     assert [each.le for each in bounds.metadata if hasattr(each, "le")] == [ATTEMPTS]
 
 
+def test_the_crash_of_one_collection_is_not_forgotten_over_a_run_of_another(client, start, manual_runs):
+    start("retrain/retrain", Pending(), Running(), Crashed(), collection="guides")
+    start("retrain/retrain", Pending(), Running(), Completed(), collection="letters")
+    assert restart_crashed(client, patience=NOW) == 1
+    assert manual_runs()[-1].parameters == {"collection": "guides", "attempt": 2}
+
+
+def test_a_run_with_a_parameter_that_does_not_exist_is_not_started_again(client, start):
+    start("retrain/retrain", Pending(), Running(), Crashed(), collection="guides", nope=1)
+    assert restart_crashed(client, patience=NOW) == 0
+
+
 def test_another_flow_that_crashes_and_a_cancelled_retraining_are_left_alone(client, start):
     start("evaluate/evaluate", Pending(), Running(), Crashed())
     start("retrain/retrain", Pending(), Running(), Cancelled())

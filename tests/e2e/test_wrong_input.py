@@ -169,3 +169,15 @@ def test_a_run_that_fails_leaves_no_half_file(company, tmp_path):
     questions.write_text("\n".join(map(json.dumps, rows)))
     assert "gone.md" in company.refused("search", "--questions", questions, "--out", out)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["q.jsonl"]
+
+
+@pytest.mark.parametrize("command", [["ingest", "."], ["retrain"], ["evaluate"], ["search", "what"], ["documents"]])
+def test_a_collection_that_cannot_be_called_so_is_named(company, command):
+    assert "'a b'" in company.refused(*command, "-c", "a b")
+
+
+def test_a_failed_retraining_leaves_no_pickle(company):
+    assert "no documents in the collection 'empty'" in company.refused("retrain", "-c", "empty")
+    kept = [path for path in (company.home / "prefect").rglob("storage/*") if path.is_file()]
+    assert kept
+    assert all("message" in json.loads(path.read_text()) for path in kept)

@@ -1,6 +1,7 @@
 """The loop on the smoke profile, with the bundled models, a real home and a real Prefect server."""
 
 import json
+from threading import Thread
 
 import pytest
 
@@ -8,15 +9,19 @@ from flows.evaluate import evaluate
 from flows.ingest import ingest
 from flows.retrain import retrain
 from rag.config import Profile, load_config
+from rag.corpus.artifact import corpus_artifact
+from rag.corpus.ingestion import ingest_uploads, seal_uploads
 from rag.evaluation.artifact import load_report
 from rag.pairs.artifact import collection_pairs, load_pairs
 from rag.pairs.collection import import_questions, load_alignable
 from rag.pairs.pair import Origin
 from rag.pairs.questions_file import read_questions
-from rag.releases import open_retriever
+from rag.releases import open_retriever, refresh_release
+from rag.retrieval.artifact import INDEX, index_plan
 from rag.retrieval.query import Query
 from rag.settings import Settings
 from rag.workspace import Workspace
+from storage.folders import locked
 from tests.company import write_company, write_questions
 
 SMOKE = load_config(Profile.SMOKE)
@@ -192,3 +197,28 @@ def test_a_file_that_cannot_be_read_never_stops_the_others(company):
     outcome = ingest_folder(mixed)
     assert set(outcome.summary.refused) == {"zeros.txt", "fake.docx"}
     assert outcome.summary.added == ("good.txt",)
+
+
+def test_documents_indexed_while_other_models_begin_to_serve_do_not_undo_them(company):
+    space, folder, _, _, retrained = company
+    serving = space.registry.production("default")
+    other = space.registry.get("default", retrained.release_id)
+    assert other.embedder != serving.embedder
+    late = folder / "late.txt"
+    late.write_text("The Jarvis is a late product with a zinc lid.")
+    intake = seal_uploads(space.artifacts, space.database, "default", [str(late)])
+    ingest_uploads(space.artifacts, space.database, "default", intake.uploads, SMOKE.chunking)
+
+    corpus = corpus_artifact(space.artifacts, space.database, "default")
+    digest = space.artifacts.digest(INDEX, **index_plan(corpus, serving.embedder, SMOKE))
+    lock = space.home / "artifacts" / ".building" / f"{INDEX}-{digest}.lock"
+    with locked(lock):
+        refreshing = Thread(target=refresh_release, args=(space, "default", SMOKE))
+        refreshing.start()
+        refreshing.join(3)
+        assert refreshing.is_alive()  # it waits for our lock, with the old models
+        space.registry.promote("default", other.id, "meanwhile")
+    refreshing.join(120)
+    now = space.registry.production("default")
+    assert now.embedder == other.embedder
+    assert first(space, "production", "late product with a zinc lid").document == "late.txt"

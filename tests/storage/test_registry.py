@@ -6,7 +6,7 @@ from sqlmodel import select
 
 from storage.artifacts import ArtifactRef
 from storage.database import Database
-from storage.errors import ReleaseNotFound, StorageError
+from storage.errors import ProductionMoved, ReleaseNotFound, StorageError
 from storage.registry import Registry, ReleaseState, lineage_digest
 from storage.sealing import Keyring, Sealer
 from storage.tables import ProductionRow
@@ -44,6 +44,17 @@ def test_same_parts_are_the_same_release(registry):
     assert registry.find("nowhere", digest) is None
     assert lineage_digest(first.embedder, first.index, {"dense_weight": 0.5}) != digest
     assert lineage_digest(first.embedder, first.index, first.answering, reranker=first.embedder) != digest
+
+
+def test_a_release_built_for_another_does_not_undo_what_began_to_serve_meanwhile(registry):
+    one, two, three = (register(registry, n).id for n in (1, 2, 3))
+    registry.promote("docs", one, "first", instead_of=None)
+    with pytest.raises(ProductionMoved):
+        registry.promote("docs", two, "also first", instead_of=None)
+    registry.promote("docs", two, "better", instead_of=one)
+    with pytest.raises(ProductionMoved, match="release 3"):
+        registry.promote("docs", three, "for the first", instead_of=one)
+    assert registry.production("docs").id == two
 
 
 def test_rollback_walks_back_through_everything_that_served(registry):
