@@ -1,6 +1,7 @@
 """Every test has its own home and key, and never the developer's."""
 
 import os
+import signal
 import tempfile
 
 import pytest
@@ -11,6 +12,9 @@ for _name in [name for name in os.environ if name.startswith("RAGLOOP_") and nam
     del os.environ[_name]
 os.environ["RAGLOOP_PROFILE"] = "smoke"
 os.environ["RAGLOOP_DEVICE_LOCK"] = os.path.join(tempfile.mkdtemp(prefix="ragloop-tests-"), "device.lock")
+
+# A shell that runs tests in the background has them ignore Ctrl-C, and every process they start inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -10,16 +10,16 @@ import httpx
 import pytest
 
 from deployments.bootstrap import bootstrap
+from deployments.environment import server_environment
 from deployments.server import connect
 
 
 class Server:
-    """A Prefect server with a home of its own, that can be stopped and started again."""
+    """The Prefect server of `ragloop up` with a home of its own, that can be stopped and started again."""
 
     def __init__(self, folder):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/api"
         self.log = folder / "server.log"
         self.environment = {
@@ -30,10 +30,16 @@ class Server:
         self.process = None
 
     def start(self):
-        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
+        descriptor = self.listener.fileno()
+        environment = server_environment(os.environ | self.environment, "127.0.0.1", self.port, None)
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                command, env=os.environ | self.environment, stdout=log, stderr=log, start_new_session=True
+                [sys.executable, "-m", "deployments.embedded", str(descriptor)],
+                env=environment,
+                stdout=log,
+                stderr=log,
+                pass_fds=(descriptor,),
+                start_new_session=True,
             )
         wait_until(self._answers, 120)
 

@@ -20,11 +20,11 @@ def by_hand():
 
 @pytest.fixture
 def hasty(client):
-    """The automations as they are, but waiting 20 s at most."""
+    """The automations as they are, but waiting 30 s at most."""
     wanted = wanted_automations({name: each.id for name, each in deployed(client).items()})
     for each in wanted:
         if each.trigger.posture is Posture.Proactive:
-            each.trigger.within = timedelta(seconds=20)
+            each.trigger.within = timedelta(seconds=30)
     ensure_automations(client, wanted)
 
 
@@ -43,7 +43,7 @@ def test_runs_that_nobody_hears_of_are_ended_and_others_are_left(client, start, 
     resource = {"prefect.resource.id": f"prefect.flow-run.{alive.id}"}
 
     def all_ended():
-        watch_silent_runs(client, silence=timedelta(seconds=30))  # as the sweep does, should SQLite lose an event
+        watch_silent_runs(client, silence=timedelta(seconds=45))  # as the sweep does, should SQLite lose an event
         send_event(client, "prefect.flow-run.heartbeat", resource, [related_deployment(alive.deployment_id)])
         return [state(client, run) for run in (silent, pending, cancelling)] == [
             StateType.CRASHED,
@@ -51,7 +51,7 @@ def test_runs_that_nobody_hears_of_are_ended_and_others_are_left(client, start, 
             StateType.CANCELLED,
         ]
 
-    wait_until(all_ended, 180)
+    wait_until(all_ended, 240)
     assert state(client, alive) == state(client, own) == StateType.RUNNING
     assert state(client, done) == StateType.COMPLETED
 

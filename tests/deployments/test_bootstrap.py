@@ -39,7 +39,7 @@ def test_everything_is_there_and_a_second_time_changes_nothing(client):
     before = everything(client)
     assert {each["name"] for each in before["deployments"]} == NAMES
     assert {each["name"]: each["concurrency_limit"] for each in before["work_pools"]} == {"cpu": None, "gpu": 1}
-    assert len({each["name"] for each in before["automations"]}) == len(before["automations"]) == 6
+    assert len({each["name"] for each in before["automations"]}) == len(before["automations"]) == 5
     assert bootstrap() == []
     assert everything(client) == before
     assert differences() == []

@@ -39,11 +39,14 @@ class Remote:
         return self.api("POST", f"deployments/{deployment}/create_flow_run", parameters=parameters)["id"]
 
     def api(self, method, path, **body):
-        """Ask the server; one that is just being started again is asked once more."""
+        """Ask the server; one that is being started again, or is busy, is asked once more."""
         for _ in range(60):
             try:
                 answer = httpx.request(method, f"{self.up.api_url}/{path}", json=body or None, timeout=30)
             except httpx.TransportError:
+                time.sleep(1)
+                continue
+            if answer.status_code == 503:
                 time.sleep(1)
                 continue
             answer.raise_for_status()
