@@ -11,7 +11,8 @@ import rag  # noqa: F401  sets the switches before anything heavy is imported
 for _name in [name for name in os.environ if name.startswith("RAGLOOP_") and name != "RAGLOOP_BENCH_DATA"]:
     del os.environ[_name]
 os.environ["RAGLOOP_PROFILE"] = "smoke"
-os.environ["RAGLOOP_DEVICE_LOCK"] = os.path.join(tempfile.mkdtemp(prefix="ragloop-tests-"), "device.lock")
+_own = tempfile.TemporaryDirectory(prefix="ragloop-tests-")
+os.environ["RAGLOOP_DEVICE_LOCK"] = os.path.join(_own.name, "device.lock")
 
 # A shell that runs tests in the background has them ignore Ctrl-C, and every process they start inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
