@@ -5,7 +5,6 @@ They touch the runs of our deployments alone, never those that a person starts i
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -16,6 +15,8 @@ from prefect.events.actions import ChangeFlowRunState, DoNothing
 RETRAIN = "retrain/retrain"
 SILENCE = timedelta(seconds=90)
 """Three heartbeats, from which a run is taken for dead."""
+UNSTARTED = timedelta(seconds=120)
+"""How long a worker may take to start a run, or to end a cancelled one."""
 NIGHTLY_MISSING = "ragloop: no nightly retraining for 26 hours"
 NIGHTLY_AWAITED = "ragloop.nightly.awaited"
 """Event from which the nightly retraining is waited for, on a server that has not seen one yet."""
@@ -39,49 +40,34 @@ def wanted_automations(deployments: Mapping[str, UUID]) -> list[AutomationCore]:
     ours = _of_deployments(deployments.values())
     retrain = _of_deployments([deployments[RETRAIN]])
     return [
-        AutomationCore(
-            name="ragloop: crash silent runs",
-            description="A run not heard of for 90 seconds died with its worker; it must not hold its pool.",
-            trigger=EventTrigger(
-                match=_RUNS,
-                match_related=ours,
-                after={"prefect.flow-run.Running", "prefect.flow-run.heartbeat", silence_event(StateType.RUNNING)},
-                expect={_ANY_STATE},
-                for_each={"prefect.resource.id"},
-                posture=Posture.Proactive,
-                within=SILENCE,
-            ),
-            actions=[_end(StateType.CRASHED, "Not heard of for 90 seconds.")],
+        _end_unheard(
+            "ragloop: crash silent runs",
+            "A run not heard of for 90 seconds died with its worker; it must not hold its pool.",
+            ours,
+            after={"prefect.flow-run.Running", "prefect.flow-run.heartbeat", silence_event(StateType.RUNNING)},
+            expect={_ANY_STATE},
+            within=SILENCE,
+            action=_end(StateType.CRASHED, "Not heard of for 90 seconds."),
         ),
-        AutomationCore(
-            name="ragloop: crash runs that do not start",
-            description="A run was taken by a worker that died before it could start it.",
-            trigger=EventTrigger(
-                match=_RUNS,
-                match_related=ours,
-                # With SQLite the server may lose an event that only ends a wait, never one that begins it: so Running
-                # begins one too, which each of several heartbeats can end.
-                after={"prefect.flow-run.Pending", "prefect.flow-run.Running", silence_event(StateType.PENDING)},
-                expect={_ANY_STATE},
-                for_each={"prefect.resource.id"},
-                posture=Posture.Proactive,
-                within=timedelta(seconds=120),
-            ),
-            actions=[_end(StateType.CRASHED, "Not started within 120 seconds.")],
+        _end_unheard(
+            "ragloop: crash runs that do not start",
+            "A run was taken by a worker that died before it could start it.",
+            ours,
+            # With SQLite the server may lose an event that only ends a wait, never one that begins it: so Running
+            # begins one too, which each of several heartbeats can end.
+            after={"prefect.flow-run.Pending", "prefect.flow-run.Running", silence_event(StateType.PENDING)},
+            expect={_ANY_STATE},
+            within=UNSTARTED,
+            action=_end(StateType.CRASHED, "Not started within 120 seconds."),
         ),
-        AutomationCore(
-            name="ragloop: end cancellations",
-            description="A run was cancelled, but its worker died and cannot say that it ended.",
-            trigger=EventTrigger(
-                match=_RUNS,
-                match_related=ours,
-                after={"prefect.flow-run.Cancelling", silence_event(StateType.CANCELLING)},
-                expect=_ENDS,
-                for_each={"prefect.resource.id"},
-                posture=Posture.Proactive,
-                within=timedelta(seconds=120),
-            ),
-            actions=[_end(StateType.CANCELLED, "Cancelled; its worker did not say so within 120 seconds.")],
+        _end_unheard(
+            "ragloop: end cancellations",
+            "A run was cancelled, but its worker died and cannot say that it ended.",
+            ours,
+            after={"prefect.flow-run.Cancelling", silence_event(StateType.CANCELLING)},
+            expect=_ENDS,
+            within=UNSTARTED,
+            action=_end(StateType.CANCELLED, "Cancelled; its worker did not say so within 120 seconds."),
         ),
         AutomationCore(
             name=NIGHTLY_MISSING,
@@ -155,5 +141,27 @@ def _of_deployments(ids: Iterable[UUID]) -> ResourceSpecification:
     return ResourceSpecification({"prefect.resource.role": "deployment", "prefect.resource.id": resources})
 
 
-def _end(state: StateType, message: str) -> Any:
+def _end_unheard(
+    name: str,
+    description: str,
+    ours: ResourceSpecification,
+    after: set[str],
+    expect: set[str],
+    within: timedelta,
+    action: ChangeFlowRunState,
+) -> AutomationCore:
+    """Return the automation that acts on a run of ours of which, after one event, no expected one follows in time."""
+    trigger = EventTrigger(
+        match=_RUNS,
+        match_related=ours,
+        after=after,
+        expect=expect,
+        for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
+        within=within,
+    )
+    return AutomationCore(name=name, description=description, trigger=trigger, actions=[action])
+
+
+def _end(state: StateType, message: str) -> ChangeFlowRunState:
     return ChangeFlowRunState(state=state, name=state.value.capitalize(), message=message)

@@ -27,13 +27,12 @@ from deployments.automations import RETRAIN, SILENCE, silence_event
 from deployments.drift import deployed
 from deployments.events import related_deployment, send_event
 from deployments.server import connect
+from flows.parameters import ATTEMPTS
 from rag.feedback.outbox import OutboxEvent, deliver, renew
 from storage.database import Database
 
 LOST_AFTER_S = 600
 """A wake-up that was sent and not acted upon for so long is sent again; doubled each time."""
-ATTEMPTS = 3
-"""Runs of one retraining at most, as the flow's parameters bound them."""
 PATIENCE = timedelta(seconds=10)
 """Until a crashed retraining is started again: the server may still count it against the limit of one."""
 _UNDER_WAY = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)

@@ -17,11 +17,11 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import Cancelling
 from pydantic import TypeAdapter
 
+from flows.parameters import ATTEMPTS
 from rag.errors import RagloopError
 
 R = TypeVar("R")
 
-ATTEMPTS = 3
 POLL_S = 2.0
 AWAY_S = 600.0
 """How long the Prefect server may be away before a waiting parent gives up."""

@@ -23,7 +23,9 @@ Sources = Annotated[
     list[Annotated[str, Field(min_length=1)]],
     Field(min_length=1, description="Files and folders: paths or URIs (s3://...) that the worker can read."),
 ]
-Attempt = Annotated[int, Field(ge=1, le=3, description="Counts up when a crashed run is started again.")]
+ATTEMPTS = 3
+"""Runs of one piece of work at most, when they crash."""
+Attempt = Annotated[int, Field(ge=1, le=ATTEMPTS, description="Counts up when a crashed run is started again.")]
 ShuffleLabels = Annotated[bool, Field(description="A drill: learn nonsense, and see the gate keep it out.")]
 
 

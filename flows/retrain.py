@@ -13,7 +13,7 @@ from flows.train_embedder import train_embedder
 from rag.config import load_config
 from rag.evaluation.gate import Verdict
 from rag.settings import Settings
-from tasks.corpus import snapshot_corpus
+from tasks.corpus import collection_corpus
 from tasks.evaluation import already_settled, record_candidate, release_documents
 from tasks.feedback import claim_new_feedback, consume_feedback, count_new_feedback, lack_of_feedback
 
@@ -61,7 +61,7 @@ def retrain(
         return Completed(name="Skipped", message=too_few, data=outcome)
 
     # Learn from the documents as they stand, and from what people asked.
-    corpus = snapshot_corpus(collection)
+    corpus = collection_corpus(collection)
     pairs = synthesize(collection, profile, corpus.uri)
     run = {"collection": collection, "profile": profile, "pairs": pairs.uri}
     embedder = dispatch(train_embedder, timeout_s, **run, shuffle_labels=shuffle_labels)

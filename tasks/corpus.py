@@ -28,15 +28,8 @@ def ingest_batch(collection: str, uploads: Sequence[Upload], batch: str, config:
 
 
 @task(cache_policy=NO_CACHE)
-def snapshot_corpus(collection: str) -> ArtifactRef:
-    """Return the collection's chunks as they stand."""
-    space = Workspace.open(Settings())
-    return corpus_artifact(space.artifacts, space.database, collection)
-
-
-@task(cache_policy=NO_CACHE)
-def collection_corpus(collection: str, corpus: str | None) -> ArtifactRef:
-    """Return the corpus that was asked for, or the collection as it stands."""
+def collection_corpus(collection: str, corpus: str | None = None) -> ArtifactRef:
+    """Return the corpus that was asked for, or the collection's chunks as they stand."""
     if corpus is not None:
         return ArtifactRef.parse(corpus)
     space = Workspace.open(Settings())

@@ -5,8 +5,8 @@ from prefect.client.schemas.objects import StateType
 from prefect.states import Cancelled, Completed, Crashed, Pending, Running, Scheduled
 
 from deployments.server import ServerUnreachable
-from deployments.sweep import ATTEMPTS, restart_crashed, retraining_under_way, sweep, watch_silent_runs
-from flows.parameters import Attempt
+from deployments.sweep import restart_crashed, retraining_under_way, sweep, watch_silent_runs
+from flows.parameters import ATTEMPTS
 from tests.deployments.conftest import wait_until
 from tests.rag.feedback.uses import ask, events, react
 
@@ -81,11 +81,6 @@ def test_a_crashed_retraining_is_started_again_until_its_attempts_are_used_up(cl
     start.through(manual_runs()[-1], Pending(), Running(), Crashed())
     assert restart_crashed(client, patience=NOW) == 0
     assert len(manual_runs()) == ATTEMPTS
-
-
-def test_the_attempts_are_those_that_the_flow_allows():
-    [bounds] = Attempt.__metadata__
-    assert [each.le for each in bounds.metadata if hasattr(each, "le")] == [ATTEMPTS]
 
 
 def test_the_crash_of_one_collection_is_not_forgotten_over_a_run_of_another(client, start, manual_runs):
