@@ -48,7 +48,7 @@ test-system: $(SYSTEM_STAMP)
 # Dask, Ray and an S3 server: 370 MB that neither the demo nor `make test` needs.
 $(SYSTEM_STAMP): $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
-	    -e '.[dev,postgres,dask,ray,s3,system]'
+	    -e '.[dev,postgres,dask,ray,s3,privacy,int8,system]'
 	$(BIN)/python -m pip check
 	touch $(SYSTEM_STAMP)
 

@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from rag.config import detect_profile
 from rag.errors import RagloopError
+from rag.profiles import detect_profile
 from rag.settings import Models, Settings
 from rag.workspace import Workspace
 

@@ -88,6 +88,8 @@ def _settings(settings: Settings, home: Path) -> dict[str, str]:
         "RAGLOOP_KEY_FILE": str(settings.key_file.expanduser().absolute()),
         "RAGLOOP_DEVICE_LOCK": str(settings.device_lock.expanduser().absolute()),
     }
+    if settings.config:
+        environment["RAGLOOP_CONFIG"] = str(settings.config.expanduser().absolute())
     if settings.database_url:
         environment["RAGLOOP_DATABASE_URL"] = _absolute_sqlite(settings.database_url)
     if settings.artifact_root:

@@ -4,13 +4,13 @@ from prefect import flow
 
 from flows.dispatch import announced
 from flows.fan_out import fan_out
-from flows.parameters import ArtifactUri, CollectionName, ProfileName, fitted, stage_name
-from rag.config import load_config
+from flows.parameters import ArtifactUri, CollectionName, ProfileName, ShuffleLabels, stage_config, stage_name
 from rag.releases import Candidate
+from rag.retrieval.searcher import SearchModels
 from rag.settings import Settings
 from tasks.corpus import collection_corpus
 from tasks.pairs import collection_pairs_ref
-from tasks.training import encode_shard, index_corpus, learn_retrieval, plan_shards, serving_embedder
+from tasks.training import build_reranker, encode_shard, index_corpus, learn_weights, plan_shards, serving_embedder
 
 
 @flow(flow_run_name=stage_name)
@@ -20,9 +20,10 @@ def build_index(
     corpus: ArtifactUri = None,
     embedder: ArtifactUri = None,
     pairs: ArtifactUri = None,
+    shuffle_labels: ShuffleLabels = False,
 ) -> Candidate:
-    """Index the corpus and learn on validation questions how its scores are mixed."""
-    config, settings = load_config(fitted(profile)), Settings()
+    """Index the corpus, prepare its reranker, and learn on validation questions how much each score counts."""
+    config, settings = stage_config(profile, shuffle_labels), Settings()
     documents = collection_corpus(collection, corpus)
     model = serving_embedder(collection, embedder)
     questions = collection_pairs_ref(collection, pairs, config)
@@ -32,5 +33,7 @@ def build_index(
     batches = [{"shard": shard, "embedder": model, "config": config} for shard in shards]
     fan_out(encode_shard, batches, settings.task_runner, settings.task_runner_address)
     index = index_corpus(documents, model, config)
-    retrieval = learn_retrieval(index, model, questions, config)
-    return announced(Candidate(corpus=documents, pairs=questions, embedder=model, index=index, retrieval=retrieval))
+    reranker = build_reranker(collection, index, model, questions, config)
+    models = SearchModels(embedder=model, index=index, reranker=reranker)
+    retrieval = learn_weights(models, questions, config)
+    return announced(Candidate(corpus=documents, pairs=questions, models=models, retrieval=retrieval))

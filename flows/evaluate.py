@@ -3,8 +3,8 @@
 from prefect import flow
 
 from flows.dispatch import announced
-from flows.parameters import CollectionName, ProfileName, ReleaseName, fitted, stage_name
-from rag.config import Config, load_config
+from flows.parameters import CollectionName, ProfileName, ReleaseName, stage_config, stage_name
+from rag.config import Config
 from rag.evaluation.gate import Verdict
 from storage.artifacts import ArtifactRef
 from storage.registry import Release
@@ -18,8 +18,9 @@ def evaluate(
     collection: CollectionName = "default", profile: ProfileName = None, release: ReleaseName = "production"
 ) -> ArtifactRef:
     """Ask a release the evaluation questions and leave the table of metrics."""
-    pairs = collection_pairs_ref(collection, None, load_config(fitted(profile)))
-    report = evaluate_release(collection, release, pairs)
+    config = stage_config(profile)
+    pairs = collection_pairs_ref(collection, None, config)
+    report = evaluate_release(collection, release, pairs, config)
     publish_report(report, collection, f"release {release}")
     return announced(report)
 

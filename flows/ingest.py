@@ -4,8 +4,7 @@ from prefect import flow
 from pydantic import BaseModel
 
 from flows.fan_out import fan_out
-from flows.parameters import CollectionName, ProfileName, Sources, fitted, stage_name
-from rag.config import load_config
+from flows.parameters import CollectionName, ProfileName, Sources, stage_config, stage_name
 from rag.corpus.ingestion import IngestSummary, batches
 from rag.settings import Settings
 from tasks.corpus import ingest_batch, seal_sources
@@ -25,7 +24,7 @@ class IngestOutcome(BaseModel):
 @flow(flow_run_name=stage_name)
 def ingest(sources: Sources, collection: CollectionName = "default", profile: ProfileName = None) -> IngestOutcome:
     """Read files and folders and put them into production under the models that serve."""
-    config, settings = load_config(fitted(profile)), Settings()
+    config, settings = stage_config(profile), Settings()
 
     # Seal the files before anything parses them; from here on they go by reference.
     intake = seal_sources(collection, sources)

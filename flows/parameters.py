@@ -6,7 +6,8 @@ from typing import Annotated
 from prefect import runtime
 from pydantic import Field
 
-from rag.config import COLLECTION, Profile, detect_profile
+from rag.config import COLLECTION, Config
+from rag.profiles import Profile, detect_profile
 from rag.settings import Settings
 
 CollectionName = Annotated[str, Field(pattern=COLLECTION, description="Which collection of documents.")]
@@ -41,6 +42,11 @@ class Reason(StrEnum):
 def fitted(profile: Profile | None) -> Profile:
     """Return the profile to run with: as asked, as set, or as fits this machine."""
     return profile or Settings().profile or detect_profile()
+
+
+def stage_config(profile: Profile | None, shuffle_labels: bool = False) -> Config:
+    """Return the stage configs to run with, by profile and by this machine's config file."""
+    return Settings().stages(fitted(profile), shuffle_labels)
 
 
 def stage_name() -> str:

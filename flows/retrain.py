@@ -7,15 +7,15 @@ from pydantic import BaseModel
 from flows.build_index import build_index
 from flows.dispatch import dispatch
 from flows.evaluate import compare
-from flows.parameters import Attempt, CollectionName, ProfileName, Reason, ShuffleLabels, fitted
+from flows.parameters import Attempt, CollectionName, ProfileName, Reason, ShuffleLabels, fitted, stage_config
 from flows.synthesize import synthesize
 from flows.train_embedder import train_embedder
-from rag.config import load_config
 from rag.evaluation.gate import Verdict
 from rag.settings import Settings
 from tasks.corpus import collection_corpus
 from tasks.evaluation import already_settled, record_candidate, release_documents
 from tasks.feedback import claim_new_feedback, consume_feedback, count_new_feedback, lack_of_feedback
+from tasks.training import check_means
 
 
 class RetrainOutcome(BaseModel):
@@ -52,7 +52,8 @@ def retrain(
 ) -> RetrainOutcome:
     """Train on what the collection holds and promote the result only if it is proven better."""
     profile, timeout_s = fitted(profile), Settings().stage_timeout_s
-    config = load_config(profile, shuffle_labels)
+    config = stage_config(profile, shuffle_labels)
+    check_means(config)
 
     # What people said since the last retraining; a wake-up may come late, when another run has taken it.
     claim = claim_new_feedback(collection, drill=shuffle_labels)
@@ -63,8 +64,8 @@ def retrain(
     # Learn from the documents as they stand, and from what people asked.
     corpus = collection_corpus(collection)
     pairs = synthesize(collection, profile, corpus.uri)
-    run = {"collection": collection, "profile": profile, "pairs": pairs.uri}
-    embedder = dispatch(train_embedder, timeout_s, **run, shuffle_labels=shuffle_labels)
+    run = {"collection": collection, "profile": profile, "pairs": pairs.uri, "shuffle_labels": shuffle_labels}
+    embedder = dispatch(train_embedder, timeout_s, **run)
     candidate = dispatch(build_index, timeout_s, **run, corpus=corpus.uri, embedder=embedder.uri)
     release = record_candidate(collection, candidate, config)
 

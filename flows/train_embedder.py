@@ -3,11 +3,10 @@
 from prefect import flow
 
 from flows.dispatch import announced
-from flows.parameters import ArtifactUri, CollectionName, ProfileName, ShuffleLabels, fitted, stage_name
-from rag.config import load_config
+from flows.parameters import ArtifactUri, CollectionName, ProfileName, ShuffleLabels, stage_config, stage_name
 from storage.artifacts import ArtifactRef
 from tasks.pairs import collection_pairs_ref
-from tasks.training import fetch_base_embedder, finetune_embedder
+from tasks.training import fetch_base_embedder, finetune_embedder, mine_negatives, tune_teacher
 
 
 @flow(flow_run_name=stage_name)
@@ -17,8 +16,16 @@ def train_embedder(
     pairs: ArtifactUri = None,
     shuffle_labels: ShuffleLabels = False,
 ) -> ArtifactRef:
-    """Fine-tune the base embedder on the training pairs."""
-    config = load_config(fitted(profile), shuffle_labels)
+    """Fine-tune the base embedder on the training pairs, and on passages that were taken for their answers.
+
+    The first round mines these with what serves the collection, each further one with the embedder of the round before.
+    """
+    config = stage_config(profile, shuffle_labels)
     learned_from = collection_pairs_ref(collection, pairs, config)
-    base = fetch_base_embedder()
-    return announced(finetune_embedder(base, learned_from, config.embedding))
+    negatives = mine_negatives(collection, learned_from, None, config)
+    teacher = tune_teacher(learned_from, negatives, config)
+    embedder = finetune_embedder(fetch_base_embedder(), learned_from, negatives, teacher, config.embedding)
+    for _ in range(config.negatives.rounds - 1):
+        negatives = mine_negatives(collection, learned_from, embedder, config)
+        embedder = finetune_embedder(embedder, learned_from, negatives, teacher, config.embedding)
+    return announced(embedder)

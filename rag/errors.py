@@ -15,6 +15,10 @@ class EmptyCorpus(RagloopError):
     """Nothing to work on: no documents, no chunks, or no text."""
 
 
+class LanguageModelUnavailable(RagloopError):
+    """A language model that gives no usable answers: key refused, quota used up, out of reach, or not fit for it."""
+
+
 class BadQuestions(RagloopError):
     """A questions file with a line that cannot be used."""
 
@@ -23,5 +27,13 @@ class LeakFound(RagloopError):
     """A training pair touches the evaluation set."""
 
 
+class UnfaithfulEncoder(RagloopError):
+    """An exported encoder whose vectors are too far from those of the embedder."""
+
+
 class DimensionMismatch(RagloopError):
     """Vectors of one model met an index of another."""
+
+
+class OutOfMemory(RagloopError):
+    """A training that does not fit this machine's memory, however few texts it takes at a time."""

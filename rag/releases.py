@@ -7,10 +7,13 @@ from pydantic import BaseModel, ConfigDict
 
 from rag.config import Config, GateConfig, RetrievalConfig
 from rag.corpus.artifact import corpus_artifact
-from rag.embedding.artifact import base_embedder, load_encoder
+from rag.embedding.artifact import base_embedder
 from rag.evaluation.artifact import evaluation_artifact, load_report
 from rag.evaluation.gate import Decision, Verdict, judge
-from rag.retrieval.artifact import index_artifact, load_index
+from rag.llm.access import LanguageModels
+from rag.reranking.collection import moved_reranker
+from rag.retrieval.artifact import index_artifact
+from rag.retrieval.searcher import SearchModels, load_retriever
 from rag.workspace import Workspace
 from storage.artifacts import ArtifactRef
 from storage.errors import ProductionMoved, ReleaseNotFound
@@ -31,9 +34,13 @@ class Candidate(BaseModel):
 
     corpus: ArtifactRef
     pairs: ArtifactRef
-    embedder: ArtifactRef
-    index: ArtifactRef
+    models: SearchModels
     retrieval: RetrievalConfig
+
+
+def search_models(release: Release) -> SearchModels:
+    """Return what a release searches with."""
+    return SearchModels(embedder=release.embedder, index=release.index, reranker=release.reranker)
 
 
 def serving_release(space: Workspace, collection: str) -> Release:
@@ -64,19 +71,15 @@ def open_retriever(space: Workspace, collection: str, name: str, config: Config)
 
     :raises ReleaseNotFound: if no release answers to the name.
     """
-    from rag.retrieval.retriever import Retriever
-
     store = space.artifacts
-    if name == BASE:
-        corpus = ArtifactRef.model_validate(serving_release(space, collection).lineage["corpus"])
-        embedder = base_embedder(store, space.settings.models)
-        index = index_artifact(store, space.device, corpus, embedder, config)
-        retrieval = config.retrieval
-    else:
+    if name != BASE:
         release = named_release(space, collection, name)
-        embedder, index = release.embedder, release.index
-        retrieval = RetrievalConfig.model_validate(release.answering)
-    return Retriever(load_index(store, index), load_encoder(store, embedder), retrieval)
+        answering = RetrievalConfig.model_validate(release.answering)
+        return load_retriever(store, search_models(release), answering, config.encoding, LanguageModels.of(space))
+    corpus = ArtifactRef.model_validate(serving_release(space, collection).lineage["corpus"])
+    embedder = base_embedder(store, space.settings.models)
+    index = index_artifact(store, space.device, corpus, embedder, config)
+    return load_retriever(store, SearchModels(embedder=embedder, index=index), config.retrieval, config.encoding)
 
 
 def refresh_release(space: Workspace, collection: str, config: Config) -> Release:
@@ -95,6 +98,7 @@ def refresh_release(space: Workspace, collection: str, config: Config) -> Releas
 
 def _refresh(space: Workspace, collection: str, production: Release | None, config: Config) -> Release:
     action: Literal["promote", "refresh"]
+    reranker = production.reranker if production else None
     if production is None:
         embedder, answering = base_embedder(space.artifacts, space.settings.models), config.retrieval.model_dump()
         reason, action = "first release: untuned models", "promote"
@@ -102,9 +106,11 @@ def _refresh(space: Workspace, collection: str, production: Release | None, conf
         embedder, answering = production.embedder, production.answering
         reason, action = f"documents changed; the models of release {production.id}", "refresh"
     corpus = corpus_artifact(space.artifacts, space.database, collection)
-    index = index_artifact(space.artifacts, space.device, corpus, embedder, config)
+    index = index_artifact(space.artifacts, space.device, corpus, embedder, config, with_tokens=reranker is not None)
     if production is not None and production.index == index:
         return production
+    if reranker is not None:
+        reranker = moved_reranker(space.artifacts, space.device, reranker, index, embedder, config)
     before = production.id if production else None
     release = space.registry.register(
         collection,
@@ -112,6 +118,7 @@ def _refresh(space: Workspace, collection: str, production: Release | None, conf
         reason=reason,
         embedder=embedder,
         index=index,
+        reranker=reranker,
         answering=answering,
         config=config.model_dump(mode="json"),
         lineage={**(production.lineage if production else {}), "corpus": corpus.model_dump()},
@@ -126,8 +133,9 @@ def register_candidate(space: Workspace, collection: str, candidate: Candidate, 
         collection,
         parent_id=production.id,
         reason="candidate",
-        embedder=candidate.embedder,
-        index=candidate.index,
+        embedder=candidate.models.embedder,
+        index=candidate.models.index,
+        reranker=candidate.models.reranker if candidate.retrieval.rerank_weight else None,
         answering=candidate.retrieval.model_dump(),
         config=config.model_dump(mode="json"),
         lineage={"corpus": candidate.corpus.model_dump(), "pairs": candidate.pairs.model_dump()},
@@ -155,10 +163,15 @@ def candidate_report(space: Workspace, candidate: Release, models: Release, pair
     """Return the report of a release's models over the candidate's documents, so that both are asked of the same."""
     config = Config.model_validate(candidate.config)
     corpus = ArtifactRef.model_validate(candidate.lineage["corpus"])
-    index = index_artifact(space.artifacts, space.device, corpus, models.embedder, config)
-    return evaluation_artifact(
-        space.artifacts, pairs, index, models.embedder, RetrievalConfig.model_validate(models.answering)
+    reranker = models.reranker
+    index = index_artifact(
+        space.artifacts, space.device, corpus, models.embedder, config, with_tokens=reranker is not None
     )
+    if reranker is not None:
+        reranker = moved_reranker(space.artifacts, space.device, reranker, index, models.embedder, config)
+    asked = SearchModels(embedder=models.embedder, index=index, reranker=reranker)
+    answering = RetrievalConfig.model_validate(models.answering)
+    return evaluation_artifact(space.artifacts, pairs, asked, answering, config.encoding, LanguageModels.of(space))
 
 
 def judge_candidate(

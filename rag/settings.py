@@ -7,7 +7,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from rag.config import Profile
+from rag.config import Config
+from rag.profiles import Profile, load_config, read_overrides
 
 
 class Models(StrEnum):
@@ -39,11 +40,15 @@ class Settings(BaseSettings):
     models: Models = Models.BUNDLED
     profile: Profile | None = None
     """Fitted to the machine unless given."""
+    config: Path | None = None
+    """TOML file whose stages and fields override the profile's."""
     key_file: Path = Path("~/.config/ragloop/keyring.json")
     """Kept apart from the home, so that a copy of the home is not a copy of the key."""
     keyring: SecretStr | None = None
     """The keyring's JSON itself, instead of a file."""
     groq_api_key: SecretStr | None = None
+    groq_base_url: str = "https://api.groq.com"
+    """Where Groq's protocol is spoken, without the path."""
     feedback_threshold: int = Field(50, ge=1)
     """New feedback from which a retraining starts by itself."""
     stage_timeout_s: float = Field(12 * 3600, gt=0)
@@ -53,3 +58,10 @@ class Settings(BaseSettings):
     """Address of the Dask scheduler or the Ray cluster; a temporary one on this machine unless given."""
     device_lock: Path = Path(tempfile.gettempdir()) / "ragloop-device.lock"
     """Held by whoever trains on this machine's card; one for each card, if there are several."""
+
+    def stages(self, profile: Profile | str, shuffle_labels: bool = False) -> Config:
+        """Return the stage configs of a profile with what the config file overrides.
+
+        :raises ConfigError: if either is not usable.
+        """
+        return load_config(profile, shuffle_labels, read_overrides(self.config) if self.config else None)

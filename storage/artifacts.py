@@ -89,17 +89,19 @@ class ArtifactStore:
         config: ConfigLike,
         recipe: Sequence[str],
         write: Callable[[Draft], Mapping[str, JsonValue] | None],
+        quietly: bool = False,
     ) -> ArtifactRef:
         """Return the artifact, built by `write` unless it is there; what `write` returns are the manifest's facts.
 
-        A second process that builds the same waits, then reuses. A killed build leaves nothing but its scratch.
+        That it is there already is said in the log, unless `quietly`: one of many says nothing to people. A second
+        process that builds the same waits, then reuses. A killed build leaves nothing but its scratch.
 
         :raises StorageError: if the disk is full or cannot be written.
         """
         plan = _plan(inputs, config, recipe)
         ref = ArtifactRef.of(kind, digest_json({"kind": kind, **plan}))
         if self._complete(ref):
-            logger.info("reusing %s", ref.uri)
+            logger.log(logging.DEBUG if quietly else logging.INFO, "reusing %s", ref.uri)
             return ref
         with disk_errors(self._building):
             self._building.mkdir(mode=0o700, parents=True, exist_ok=True)

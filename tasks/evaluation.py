@@ -6,6 +6,7 @@ from prefect.cache_policies import NO_CACHE
 from rag.config import Config, RetrievalConfig
 from rag.evaluation.artifact import evaluation_artifact
 from rag.evaluation.gate import Verdict
+from rag.llm.access import LanguageModels
 from rag.releases import (
     Candidate,
     candidate_report,
@@ -13,6 +14,7 @@ from rag.releases import (
     named_release,
     refresh_release,
     register_candidate,
+    search_models,
     serving_release,
     settled,
 )
@@ -23,12 +25,13 @@ from storage.registry import Release
 
 
 @task(cache_policy=NO_CACHE)
-def evaluate_release(collection: str, release: str, pairs: ArtifactRef) -> ArtifactRef:
+def evaluate_release(collection: str, release: str, pairs: ArtifactRef, config: Config) -> ArtifactRef:
     """Run a release, by id or `production`, over the evaluation questions."""
     space = Workspace.open(Settings())
     found = named_release(space, collection, release)
     retrieval = RetrievalConfig.model_validate(found.answering)
-    return evaluation_artifact(space.artifacts, pairs, found.index, found.embedder, retrieval)
+    llm = LanguageModels.of(space)
+    return evaluation_artifact(space.artifacts, pairs, search_models(found), retrieval, config.encoding, llm)
 
 
 @task(cache_policy=NO_CACHE)

@@ -4,6 +4,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from rag.config import Config
+from rag.llm.access import LanguageModels
 from rag.pairs.artifact import PairInputs, collection_pairs, pairs_artifact, require_enough, synthetic_artifact
 from rag.pairs.splitting import split_artifact
 from rag.settings import Settings
@@ -19,9 +20,11 @@ def split_documents(collection: str, corpus: ArtifactRef, config: Config) -> Art
 
 
 @task(cache_policy=NO_CACHE)
-def write_questions(corpus: ArtifactRef, split: ArtifactRef, config: Config) -> ArtifactRef:
+def write_questions(collection: str, corpus: ArtifactRef, split: ArtifactRef, config: Config) -> ArtifactRef:
     """Write questions from the chunks."""
-    return synthetic_artifact(Workspace.open(Settings()).artifacts, corpus, split, config)
+    space = Workspace.open(Settings())
+    models = LanguageModels.of(space)
+    return synthetic_artifact(space.artifacts, space.database, collection, corpus, split, config, models)
 
 
 @task(cache_policy=NO_CACHE)
@@ -42,4 +45,4 @@ def collection_pairs_ref(collection: str, pairs: str | None, config: Config) -> 
     if pairs is not None:
         return ArtifactRef.parse(pairs)
     space = Workspace.open(Settings())
-    return collection_pairs(space.artifacts, space.database, collection, config).pairs
+    return collection_pairs(space.artifacts, space.database, collection, config, LanguageModels.of(space)).pairs

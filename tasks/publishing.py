@@ -16,11 +16,21 @@ from rag.embedding.progress import TrainingProgress
 from rag.evaluation.artifact import load_report
 from rag.evaluation.gate import Verdict
 from rag.evaluation.tables import report_rows, verdict_markdown
+from rag.pairs.artifact import writing_rows
 from rag.releases import last_judgement
 from rag.settings import Settings
 from rag.workspace import Workspace
 from storage.artifacts import ArtifactRef
 from storage.registry import Release
+
+
+@task(cache_policy=NO_CACHE)
+def publish_questions(synthetic: ArtifactRef, collection: str) -> None:
+    """Leave the counts of the questions that were written, and what they cost."""
+    rows = writing_rows(Workspace.open(Settings()).artifacts.facts(synthetic))
+    create_table_artifact(
+        key=_key("written-questions", collection), table=rows, description=f"Questions written for {collection}"
+    )
 
 
 @task(cache_policy=NO_CACHE)

@@ -58,11 +58,10 @@ def retrain(
 def _retrain_remotely(collection: str, profile: str | None, shuffle_labels: bool, follow: bool, as_json: bool) -> None:
     from app.cli.ephemeral import use_running_server
     from app.output import show_facts
-    from rag.config import load_config
     from rag.settings import Settings
 
     if profile is not None:
-        load_config(profile)
+        Settings().stages(profile)
     use_running_server(Settings().home.expanduser().absolute())
     from deployments.runs import follow_run, run_url, start_run
     from deployments.server import connect

@@ -8,7 +8,8 @@ import typer
 from storage.errors import RagloopError
 
 if TYPE_CHECKING:
-    from rag.config import Config, Profile
+    from rag.config import Config
+    from rag.profiles import Profile
     from rag.workspace import Workspace
 
 
@@ -43,18 +44,16 @@ def open_workspace(room_mb: int = 0, create: bool = False) -> "Workspace":
 
 def chosen_profile(space: "Workspace", name: str | None) -> "Profile":
     """Return the profile asked for, else the one set, else what fits this machine."""
-    from rag.config import Profile, detect_profile, load_config
+    from rag.profiles import Profile, detect_profile
 
     chosen = name or space.settings.profile or detect_profile()
-    load_config(chosen)
+    space.settings.stages(chosen)
     return Profile(chosen)
 
 
 def chosen_config(space: "Workspace", name: str | None) -> "Config":
     """Return the configuration of the chosen profile."""
-    from rag.config import load_config
-
-    return load_config(chosen_profile(space, name))
+    return space.settings.stages(chosen_profile(space, name))
 
 
 def complain(line: str) -> None:

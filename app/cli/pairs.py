@@ -42,12 +42,14 @@ def export(
     """Write the training data as plain files, readable by you alone (0600): they are no longer sealed."""
     from app.output import say_steps
     from rag.corpus.artifact import load_chunks, load_texts
+    from rag.llm.access import LanguageModels
     from rag.pairs.artifact import collection_pairs, load_pairs
     from rag.pairs.export import export_pairs
 
     space = open_workspace()
     say_steps()
-    made = collection_pairs(space.artifacts, space.database, collection, chosen_config(space, profile))
+    config = chosen_config(space, profile)
+    made = collection_pairs(space.artifacts, space.database, collection, config, LanguageModels.of(space))
     texts = {doc_id: text.text for doc_id, text in load_texts(space.artifacts, made.corpus).items()}
     pairs = [pair for part in load_pairs(space.artifacts, made.pairs) for pair in part]
     for path in export_pairs(folder, pairs, load_chunks(space.artifacts, made.corpus), texts).values():
@@ -58,9 +60,50 @@ def export(
 def stats(collection: Collection = "default", profile: ProfileName = None, as_json: AsJson = False) -> None:
     """Count the pairs that a retraining would use, and what was dropped and why."""
     from app.output import say_steps, show_rows
+    from rag.llm.access import LanguageModels
     from rag.pairs.artifact import collection_pairs, pair_rows
 
     space = open_workspace()
     say_steps()
-    made = collection_pairs(space.artifacts, space.database, collection, chosen_config(space, profile))
+    config = chosen_config(space, profile)
+    made = collection_pairs(space.artifacts, space.database, collection, config, LanguageModels.of(space))
     show_rows(pair_rows(space.artifacts.facts(made.pairs)), f"pairs of {collection}", as_json)
+
+
+@commands.command("dropped")
+def dropped(
+    filter_name: Annotated[
+        str | None, typer.Option("--filter", help="Only what this one dropped, named as in `pairs stats`.")
+    ] = None,
+    collection: Collection = "default",
+    profile: ProfileName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the pairs that a retraining would leave out: which filter dropped each, and what it found."""
+    from app.output import say_steps, show_rows
+    from rag.errors import ConfigError
+    from rag.llm.access import LanguageModels
+    from rag.pairs.artifact import collection_pairs, load_dropped
+    from rag.pairs.dropped import DropReason
+
+    wanted = [reason for reason in DropReason if filter_name in (None, reason.value, reason.label)]
+    if not wanted:
+        raise ConfigError(f"no filter named {filter_name!r}: choose one of {', '.join(DropReason)}")
+    space = open_workspace()
+    say_steps()
+    config = chosen_config(space, profile)
+    made = collection_pairs(space.artifacts, space.database, collection, config, LanguageModels.of(space))
+    rows = [
+        {
+            "filter": pair.reason.label,
+            "split": pair.split,
+            "origin": pair.origin,
+            "question": pair.question,
+            "answer": pair.answer,
+            "document": pair.document,
+            "what was found": pair.detail,
+        }
+        for pair in load_dropped(space.artifacts, made.pairs)
+        if pair.reason in wanted
+    ]
+    show_rows(rows, f"pairs of {collection} that were dropped", as_json, empty="none")

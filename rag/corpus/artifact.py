@@ -78,7 +78,7 @@ def corpus_artifact(store: ArtifactStore, database: Database, collection: str) -
 
 def load_chunks(store: ArtifactStore, corpus: ArtifactRef) -> list[Chunk]:
     """Open a corpus's chunks, by document name and place."""
-    lines = store.unseal(corpus, _CHUNKS).decode().splitlines()
+    lines = store.unseal(corpus, _CHUNKS).splitlines()
     return [Chunk.model_validate_json(line) for line in lines]
 
 

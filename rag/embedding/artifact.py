@@ -1,20 +1,29 @@
 """Embedders in the artifact store: the base model, and what was trained from it."""
 
+import logging
 import shutil
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from rag.config import EmbeddingConfig
+from rag.config import EmbeddingConfig, EncodingConfig
 from rag.device import Device
 from rag.embedding.base import base_model, fetch_base_model
+from rag.embedding.model_card import Lineage, model_card
 from rag.embedding.progress import OnProgress
+from rag.errors import UnfaithfulEncoder
 from rag.pairs.artifact import load_pairs
+from rag.pairs.pair import QueryPair
 from storage.artifacts import ArtifactRef, ArtifactStore, Draft
 
 if TYPE_CHECKING:
+    from rag.embedding.columns import Teacher
     from rag.embedding.encoder import Encoder
 
+logger = logging.getLogger(__name__)
+
 KIND = "embedder"
+_RECIPE = ("finetune", "training", "columns", "objective", "losses", "adapters", "validation", "merging", "model_card")
 
 
 def base_embedder(store: ArtifactStore, source: str) -> ArtifactRef:
@@ -35,43 +44,95 @@ def finetuned_embedder(
     config: EmbeddingConfig,
     device: Device,
     on_progress: OnProgress | None = None,
+    negatives: ArtifactRef | None = None,
+    teacher: ArtifactRef | None = None,
 ) -> ArtifactRef:
-    """Return `base` fine-tuned on the training pairs. A killed run goes on from its checkpoint.
+    """Return `base` fine-tuned on the training pairs and their mined negatives, with a model card.
 
-    Only a run that has to train waits for the device.
+    With a `teacher`, a cross-encoder, it learns too by how much that tells a positive from its negatives. A killed run
+    goes on from its checkpoint. Only a run that has to train waits for the device.
     """
 
     def write(draft: Draft) -> dict[str, Any]:
         from rag.embedding.finetune import finetune
 
         split, folder, facts = load_pairs(store, pairs), store.path(base), store.facts(base)
+        train = _with_negatives(store, split.train, negatives)
         with device.held("fine-tuning the embedder"):
             began_at = datetime.now(UTC)
             trained = finetune(
                 base=folder,
                 query_prompt=facts["query_prompt"],
-                train=split.train,
+                train=train,
                 validation=split.tuning,
                 output=draft.path,
                 checkpoints=draft.scratch,
                 config=config,
                 on_progress=on_progress,
+                fitting=store.scratch("fitting") / "batch_sizes.json",
+                teacher=_scorer(store, teacher),
             )
             held = {"began_at": began_at.isoformat(), "ended_at": datetime.now(UTC).isoformat()}
         shutil.copytree(draft.scratch / "runs", draft.path / "runs", dirs_exist_ok=True)
+        lineage = Lineage(
+            facts["base"],
+            base.digest,
+            training_set,
+            negatives.digest if negatives else None,
+            facts["query_prompt"],
+            teacher.digest if teacher else None,
+        )
+        counts: dict[str, int] = Counter(str(kind) for pair in train for kind in (pair.origin, pair.question_type))
+        card = model_card(lineage, {"all": len(train), **counts}, trained, config)
+        (draft.path / "README.md").write_text(card, encoding="utf-8")
         return {**facts, "training": trained | held}
 
+    training_set = store.facts(pairs)["training_set"]
+    inputs = {"base": base.digest, "training_set": training_set}
+    learned_with = {"negatives": negatives, "teacher": teacher}
     return store.build(
         KIND,
-        inputs={"base": base.digest, "training_set": store.facts(pairs)["training_set"]},
+        inputs=inputs | {role: ref.digest for role, ref in learned_with.items() if ref},
         config=config,
-        recipe=["rag.embedding.finetune"],
+        recipe=[*(f"rag.embedding.{part}" for part in _RECIPE), *(["rag.reranking.cross_encoder"] if teacher else [])],
         write=write,
     )
 
 
-def load_encoder(store: ArtifactStore, ref: ArtifactRef, batch_size: int = 64) -> "Encoder":
-    """Load an embedder for encoding."""
-    from rag.embedding.encoder import Encoder
+def _with_negatives(store: ArtifactStore, train: list[QueryPair], negatives: ArtifactRef | None) -> list[QueryPair]:
+    if negatives is None:
+        return train
+    from rag.pairs.mining import load_negatives
 
-    return Encoder(store.path(ref), store.facts(ref)["query_prompt"], batch_size)
+    mined = load_negatives(store, negatives)
+    return [pair.model_copy(update={"negatives": mined.get(pair.id, ())}) for pair in train]
+
+
+def _scorer(store: ArtifactStore, teacher: ArtifactRef | None) -> "Teacher | None":
+    if teacher is None:
+        return None
+    from rag.reranking.cross_encoder import CrossEncoder
+
+    return CrossEncoder(store.path(teacher), store.facts(teacher)["max_seq_length"]).score_pairs
+
+
+def load_encoder(store: ArtifactStore, ref: ArtifactRef, encoding: EncodingConfig, batch_size: int = 64) -> "Encoder":
+    """Load an embedder for encoding.
+
+    :raises ConfigError: if what `encoding` wants is not installed.
+    :raises UnfaithfulEncoder: if its export differs too much from the embedder.
+    """
+    from rag.embedding.encoder import Encoder, fitting_engine
+
+    network = None
+    if (engine := fitting_engine(encoding.engine)) != "torch":
+        from rag.embedding.openvino import OpenvinoNetwork, exported_encoder
+
+        try:
+            exported = exported_encoder(store, ref, encoding.model_copy(update={"engine": engine}))
+            network = OpenvinoNetwork(store.path(exported))
+        except UnfaithfulEncoder as error:
+            if encoding.engine != "auto":
+                raise
+            logger.warning("encoding with torch: %s", error)
+    return Encoder(store.path(ref), store.facts(ref)["query_prompt"], batch_size, network)

@@ -1,38 +1,33 @@
 """Fine-tune the embedder on query pairs."""
 
-import json
-import logging
 import math
-import random
-import shutil
 from collections.abc import Sequence
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from datasets import Dataset
 from sentence_transformers import (
     SentenceTransformerTrainer,
     SentenceTransformerTrainingArguments,
 )
-from sentence_transformers.sentence_transformer.evaluation import InformationRetrievalEvaluator
-from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from sentence_transformers.sentence_transformer.training_args import BatchSamplers
-from transformers import PrinterCallback
+from transformers import TrainerCallback
 
 from rag.config import EmbeddingConfig
-from rag.embedding.encoder import load_sentence_transformer, native_bf16_cpu
-from rag.embedding.interruption import train_interruptibly
+from rag.embedding.adapters import add_lora, fold_lora
+from rag.embedding.batch_size import FittingSizes, halving
+from rag.embedding.columns import Teacher, margins, training_columns
+from rag.embedding.encoder import load_sentence_transformer
+from rag.embedding.merging import merge_with_base
+from rag.embedding.objective import is_cached, training_loss
 from rag.embedding.progress import OnProgress
-from rag.embedding.reporting import ProgressReporter, keep_others_quiet
+from rag.embedding.reporting import keep_others_quiet
+from rag.embedding.training import Trained, checkpointed_batch, shared_arguments, step_of, trained, training_shape
+from rag.embedding.validation import METRIC, Patience, scores, validation_evaluator
 from rag.errors import EmptyCorpus
-from rag.pairs.pair import QueryPair
-
-logger = logging.getLogger(__name__)
-
-DISTRACTORS = 400
-"""Training passages that stand beside the validation passages when a checkpoint is scored."""
+from rag.pairs.pair import Origin, QueryPair
 
 
 def finetune(
@@ -44,84 +39,126 @@ def finetune(
     checkpoints: Path,
     config: EmbeddingConfig,
     on_progress: OnProgress | None = None,
+    fitting: Path | None = None,
+    teacher: Teacher | None = None,
 ) -> dict[str, Any]:
-    """Train `base` on the pairs and save the best checkpoint as a plain sentence-transformers folder.
+    """Train `base` on the pairs, mix it with `base`, and save it as a plain sentence-transformers folder.
 
-    The loss is multiple negatives ranking (Henderson et al. 2017): each question against every passage of its batch.
     A run that was killed goes on from its last checkpoint, and SIGTERM writes one first; the result is the same as that
-    of a run that nobody stopped. Returns the facts of the training.
+    of a run that nobody stopped. A batch that does not fit in memory is halved; `fitting` is the file of this machine
+    that remembers it. With a `teacher`, its margins are learned too. Returns the facts of the training.
 
     :raises EmptyCorpus: if there are fewer than two pairs to learn from.
+    :raises OutOfMemory: if not even two pairs at a time fit in memory.
     """
     keep_others_quiet()
 
     # 1. data
     if len(train) < 2:
         raise EmptyCorpus(f"{len(train)} training pairs: import questions, or ingest more documents")
-    positives = [p.positive for p in train]
-    if config.shuffle_labels:
-        random.Random(config.seed).shuffle(positives)
-    data = Dataset.from_dict({"anchor": [p.anchor for p in train], "positive": positives})
+    columns = training_columns(train, config)
+    taught = {"label": margins(columns, teacher).tolist()} if teacher and len(columns) > 2 else {}
+    data = Dataset.from_dict(columns | taught)
 
-    # 2. model
-    model: Any = load_sentence_transformer(base, query_prompt)
-    model.max_seq_length = config.max_seq_length
-    model.model_card_data.widget = [{}]
-    # Checkpoints without a model card: it would quote training pairs in the clear.
-    model.save_pretrained = partial(model.save_pretrained, create_model_card=False)
+    # 2. evaluator; synthetic questions repeat their passage's words and soon all find it, so they choose no checkpoint
+    evaluator = validation_evaluator(train, validation, config.seed)
+    chooses = bool(validation) and all(pair.origin is not Origin.SYNTHETIC for pair in validation)
 
-    # 3. loss
-    loss = MultipleNegativesRankingLoss(model)
+    # 3. model, loss, arguments and training: the best checkpoint, at the largest batch that fits
+    sizes, shape = FittingSizes(fitting), _shape(base, columns, config)
+    wanted = min(config.batch_size, config.mini_batch_size) if is_cached(config) else config.batch_size
+    # Under a cached loss the batch in memory is no part of the result, so a resumed run need not keep to it.
+    resumed = None if is_cached(config) else checkpointed_batch(checkpoints)
+    result, at_a_time = halving(
+        resumed or sizes.recall(shape, wanted),
+        smallest=1 if is_cached(config) else 2,
+        attempt=partial(_train, base, query_prompt, data, evaluator, chooses, checkpoints, config, on_progress),
+        on_halved=partial(sizes.remember, shape),
+    )
+    model, state = result.model, result.state
 
-    # 4. arguments
-    arguments = _arguments(config, len(train), checkpoints, on_card=model.device.type == "cuda")
+    # 4. mix with the base
+    if config.lora_rank:
+        fold_lora(model)
+    untuned = load_sentence_transformer(base, query_prompt)
+    best_step = step_of(Path(state.best_model_checkpoint)) if chooses else state.global_step
+    at_best = [row for row in state.log_history if row["step"] == best_step and METRIC in row]
+    reached = {1.0: scores(at_best[0] if at_best else evaluator(model))}
 
-    # 5. evaluator
-    evaluator = _evaluator(train, validation, config)
+    def score(share: float) -> float:
+        if share not in reached:
+            reached[share] = scores(evaluator(model))
+        return reached[share]["mrr@10"]
 
-    # 6. train
-    resume = last_checkpoint(checkpoints)
-    if resume is not None:
-        logger.info("resuming from step %d", _step(resume))
-    with closing(ProgressReporter(on_progress)) as reporter:
-        trainer = SentenceTransformerTrainer(
-            model=model, args=arguments, train_dataset=data, loss=loss, evaluator=evaluator, callbacks=[reporter]
-        )
-        trainer.remove_callback(PrinterCallback)
-        result = train_interruptibly(trainer, resume)
+    share = merge_with_base(model, untuned.state_dict(), config.merge_weights if chooses else (1.0,), score)
 
-    # 7. save
-    model.max_seq_length = load_sentence_transformer(base, query_prompt).max_seq_length
+    # 5. save
+    model.max_seq_length = untuned.max_seq_length
     model.save_pretrained(str(output))
     return {
         "pairs": len(train),
-        "steps": result.global_step,
-        "resumed_from_step": _step(resume) if resume else 0,
-        "train_loss": round(_mean_loss(trainer.state.log_history), 4),
+        "negatives": len(columns) - 2,
+        "distilled": bool(taught),
+        "steps": state.global_step,
+        "best_step": best_step,
+        "stopped_early": state.global_step < state.max_steps,
+        "resumed_from_step": result.resumed_from,
+        "batch": {"pairs": config.batch_size, "at_a_time": at_a_time},
+        "train_loss": round(_mean_loss(state.log_history), 4),
+        "tuned_share": share,
+        "by_tuned_share": {str(tried): reached[tried] for tried in sorted(reached)},
         "validation": [
             {"step": row["step"], **{k: v for k, v in row.items() if "mrr@10" in k}}
-            for row in trainer.state.log_history
+            for row in state.log_history
             if any("mrr@10" in key for key in row)
         ],
     }
 
 
-def last_checkpoint(folder: Path) -> Path | None:
-    """Return the newest complete checkpoint, and remove newer ones whose writer was killed.
+def _train(
+    base: Path,
+    query_prompt: str,
+    data: Dataset,
+    evaluator: Any,
+    chooses: bool,
+    checkpoints: Path,
+    config: EmbeddingConfig,
+    on_progress: OnProgress | None,
+    at_a_time: int,
+) -> Trained:
+    """Train from the last checkpoint, or from the base, with so many pairs at a time.
 
-    The trainer writes `trainer_state.json` last.
+    What the evaluator finds best is returned if it `chooses`, else the last step.
     """
-    for checkpoint in sorted(folder.glob("checkpoint-*"), key=_step, reverse=True):
-        try:
-            json.loads((checkpoint / "trainer_state.json").read_bytes())
-            return checkpoint
-        except (OSError, ValueError):
-            shutil.rmtree(checkpoint)
-    return None
+    # model
+    model: Any = load_sentence_transformer(base, query_prompt)
+    model.max_seq_length = config.max_seq_length
+    if config.lora_rank:
+        add_lora(model, config.lora_rank, config.seed)
+    model.model_card_data.widget = [{}]
+    # Checkpoints without a model card: it would quote training pairs in the clear.
+    model.save_pretrained = partial(model.save_pretrained, create_model_card=False)
 
+    # loss
+    loss = training_loss(model, base, data["positive"], config, at_a_time, query_prompt)
 
-def _step(checkpoint: Path) -> int:
-    return int(checkpoint.name.rsplit("-", 1)[1])
+    # arguments
+    arguments = _arguments(config, len(data), checkpoints, at_a_time, query_prompt, model.device)
+    arguments.load_best_model_at_end = chooses
+
+    # train
+    def make_trainer(callbacks: list[TrainerCallback]) -> SentenceTransformerTrainer:
+        patience = [Patience(config.patience)] if config.patience else []
+        return SentenceTransformerTrainer(
+            model=model,
+            args=arguments,
+            train_dataset=data,
+            loss=loss,
+            evaluator=evaluator,
+            callbacks=[*callbacks, *patience],
+        )
+
+    return trained(make_trainer, checkpoints, on_progress)
 
 
 def _mean_loss(log_history: Sequence[dict[str, Any]]) -> float:
@@ -134,58 +171,26 @@ def _mean_loss(log_history: Sequence[dict[str, Any]]) -> float:
     return total / max(begin, 1)
 
 
+def _shape(base: Path, columns: dict[str, list[str]], config: EmbeddingConfig) -> str:
+    kind = [config.loss, f"{config.max_seq_length} tokens", f"{len(columns)} texts", f"rank {config.lora_rank}"]
+    return training_shape(base, *kind, *(["gradient checkpointing"] if config.gradient_checkpointing else []))
+
+
 def _arguments(
-    config: EmbeddingConfig, n_pairs: int, checkpoints: Path, on_card: bool
+    config: EmbeddingConfig, n_pairs: int, checkpoints: Path, at_a_time: int, query_prompt: str, device: torch.device
 ) -> SentenceTransformerTrainingArguments:
-    steps_per_epoch = math.ceil(n_pairs / config.batch_size)
+    # Unless the loss is cached, what fits at a time is a batch, and a step goes over as many as make up the one wanted.
+    batch_size = config.batch_size if is_cached(config) else at_a_time
+    batches = config.batch_size // batch_size
+    steps_per_epoch = math.ceil(n_pairs / (batch_size * batches))
     epochs = max(config.epochs, math.ceil(config.min_steps / steps_per_epoch))
-    total = config.max_steps if config.max_steps > 0 else steps_per_epoch * epochs
-    every = max(1, total // config.checkpoints)
     return SentenceTransformerTrainingArguments(
-        output_dir=str(checkpoints),
+        **shared_arguments(config, checkpoints, steps_per_epoch * epochs, METRIC, device),
         num_train_epochs=epochs,
-        max_steps=config.max_steps,
-        per_device_train_batch_size=config.batch_size,
-        learning_rate=config.learning_rate,
-        warmup_steps=math.ceil(config.warmup_ratio * total),
+        per_device_train_batch_size=batch_size,
+        gradient_accumulation_steps=batches,
+        activation_checkpointing=config.gradient_checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": False},
+        prompts={"anchor": query_prompt} if query_prompt else None,
         batch_sampler=BatchSamplers.NO_DUPLICATES,
-        bf16=not on_card and native_bf16_cpu(),
-        fp16=on_card,
-        use_cpu=not on_card,
-        eval_strategy="steps",
-        eval_steps=every,
-        save_strategy="steps",
-        save_steps=every,
-        save_total_limit=2,
-        load_best_model_at_end=True,
-        metric_for_best_model="eval_validation_cosine_mrr@10",
-        greater_is_better=True,
-        logging_steps=max(1, every // 2),
-        report_to=["tensorboard"],
-        disable_tqdm=True,
-        dataloader_pin_memory=False,
-        seed=config.seed,
-    )
-
-
-def _evaluator(
-    train: Sequence[QueryPair], validation: Sequence[QueryPair], config: EmbeddingConfig
-) -> InformationRetrievalEvaluator:
-    """Score checkpoints by retrieval of the validation passages among others."""
-    questions = validation or train[:100]
-    others = random.Random(config.seed).sample(train, min(DISTRACTORS, len(train)))
-    passages = {p.positive for p in questions} | {p.positive for p in others}
-    ids = {passage: str(i) for i, passage in enumerate(sorted(passages))}
-    return InformationRetrievalEvaluator(
-        queries={p.id: p.anchor for p in questions},
-        corpus={i: passage for passage, i in ids.items()},
-        relevant_docs={p.id: {ids[p.positive]} for p in questions},
-        name="validation",
-        mrr_at_k=[10],
-        ndcg_at_k=[10],
-        accuracy_at_k=[1, 5],
-        precision_recall_at_k=[5],
-        map_at_k=[10],
-        show_progress_bar=False,
-        write_csv=False,
     )

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import numpy as np
 from tqdm import tqdm
 
-from rag.corpus.document import Chunk
 from rag.errors import EmptyCorpus
 from rag.evaluation.metrics import DEPTH, question_metrics, relevant_positions
 from rag.evaluation.report import QuestionResult
@@ -15,15 +14,14 @@ from rag.retrieval.query import Query
 from rag.retrieval.retriever import Retriever
 
 
-def evaluate_retrieval(
-    retriever: Retriever, chunks: Sequence[Chunk], questions: Sequence[QueryPair]
-) -> tuple[QuestionResult, ...]:
-    """Return each question's metrics and time. `chunks` are those of the retriever's index, in its order.
+def evaluate_retrieval(retriever: Retriever, questions: Sequence[QueryPair]) -> tuple[QuestionResult, ...]:
+    """Return each question's metrics and time.
 
     Questions of documents that the index lacks, or holds in another version, are left out.
 
     :raises EmptyCorpus: if no question is left.
     """
+    chunks = retriever.index.chunks
     indexed = {chunk.doc_id for chunk in chunks}
     questions = [pair for pair in questions if pair.doc_id in indexed]
     if not questions:

@@ -3,20 +3,27 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rag.config import Config, PairsConfig
 from rag.corpus.chunking import Chunker
 from rag.corpus.cleaning import clean_text
-from rag.corpus.document import DocumentText
+from rag.corpus.document import Chunk, DocumentText
 from rag.pairs.alignment import Evidence, align
 from rag.pairs.collection import alignable
+from rag.pairs.dropped import DroppedPair, DropReason, Filtered
 from rag.pairs.filters import assert_no_leak, deduplicate, drop_leaks
+from rag.pairs.groundedness import drop_ungrounded
+from rag.pairs.near_duplicates import drop_near_duplicates
 from rag.pairs.pair import Origin, QueryPair, QuestionType, Split
 from rag.pairs.positives import training_passage
 from rag.pairs.questions_file import RealQuestion
+from rag.pairs.round_trip import drop_inconsistent
 from rag.pairs.writer import SyntheticQuestion
 from storage.tables import QueryPairRow
+
+if TYPE_CHECKING:
+    from rag.pairs.personal_data import PersonalData
 
 ENOUGH_REAL = 30
 """Real validation questions from which synthetic ones have no say."""
@@ -40,20 +47,39 @@ class SplitPairs(NamedTuple):
         return {Split.TRAIN: self.train, Split.VALIDATION: self.validation, Split.EVALUATION: self.evaluation}[split]
 
 
+class Assembly(NamedTuple):
+    """What became of the questions."""
+
+    pairs: SplitPairs
+    dropped: list[DroppedPair]
+    facts: dict[str, Any]
+    """How many were kept, by split and origin and by type, dropped by each filter, and masked."""
+
+
 def assemble(
     real: Sequence[QueryPairRow],
     synthetic: Sequence[SyntheticQuestion],
+    chunks: Sequence[Chunk],
     texts: Mapping[str, DocumentText],
     splits: Mapping[str, tuple[str, Split]],
     config: Config,
-) -> tuple[SplitPairs, dict[str, Any]]:
-    """Return the pairs and the counts of what was kept and dropped. `texts` is by document id, `splits` by name.
+) -> Assembly:
+    """Make pairs of the questions and filter them. `texts` is by document id, `splits` by name.
+
+    Nothing depends on the pairs' ids, which the home's key decides: two homes with the same content get the same.
 
     :raises LeakFound: if a training or validation pair touches the evaluation set all the same.
+    :raises ConfigError: if personal data is to be masked and what finds it is not installed.
     """
-    found, n_lost = _real_pairs(real, texts, splits)
-    kept, doubles = deduplicate([*found, *_synthetic_pairs(synthetic, splits)])
-    parts = {split: [p for p in kept if p.split is split] for split in Split}
+    personal_data = _finder_of_personal_data(config.pairs)
+    found, lost = _real_pairs(real, texts, splits)
+    pairs = [*_in_drawn_order(found, config.pairs.seed), *_synthetic_pairs(synthetic, splits)]
+    by_split = {split: [chunk for chunk in chunks if splits[chunk.document][1] is split] for split in Split}
+    (pairs, ungrounded), n_paraphrased = drop_ungrounded(pairs, texts, config.pairs.min_groundedness)
+    pairs, inconsistent = drop_inconsistent(pairs, by_split, config.pairs.round_trip_depth)
+    pairs, duplicates = deduplicate(pairs)
+    pairs, near_duplicates = drop_near_duplicates(pairs, config.pairs.near_duplicate)
+    parts = {split: [pair for pair in pairs if pair.split is split] for split in Split}
     evaluation = _limited(parts[Split.EVALUATION], config.pairs.max_synthetic_questions, config.pairs.seed)
     train, train_leaks = drop_leaks(parts[Split.TRAIN], evaluation)
     validation, validation_leaks = drop_leaks(parts[Split.VALIDATION], evaluation)
@@ -61,31 +87,39 @@ def assemble(
     train = _limited(train, _synthetic_room(train, config.pairs), config.pairs.seed)
     assert_no_leak([*train, *validation], evaluation)
     chunker = Chunker(config.chunking)
-    pairs = SplitPairs(*(_with_passages(p, texts, chunker, config.pairs) for p in (train, validation, evaluation)))
-    counts = {
-        "pairs": {split: dict(Counter(p.origin for p in pairs.of(split))) for split in Split},
-        "by_type": dict(Counter(p.question_type for part in pairs for p in part)),
-        "dropped": {
-            "duplicates": len(doubles),
-            "leaks": train_leaks + validation_leaks,
-            "no_longer_in_documents": n_lost,
-        },
+    train, validation, evaluation = (
+        _with_passages(part, texts, chunker, config.pairs) for part in (train, validation, evaluation)
+    )
+    masked: Counter[str] = Counter()
+    if personal_data:
+        train, validation = (personal_data.masked_pairs(part, masked) for part in (train, validation))
+    split_pairs = SplitPairs(train, validation, evaluation)
+    dropped = [*lost, *ungrounded, *inconsistent, *duplicates, *near_duplicates, *train_leaks, *validation_leaks]
+    reasons = Counter(pair.reason for pair in dropped)
+    facts = {
+        "pairs": {split: dict(Counter(p.origin for p in split_pairs.of(split))) for split in Split},
+        "by_type": dict(Counter(p.question_type for part in split_pairs for p in part)),
+        "dropped": {reason: reasons[reason] for reason in DropReason},
+        "real_answers_in_other_words": n_paraphrased,
+        "masked": dict(masked),
     }
-    return pairs, counts
+    return Assembly(split_pairs, dropped, facts)
 
 
 def _real_pairs(
     rows: Sequence[QueryPairRow], texts: Mapping[str, DocumentText], splits: Mapping[str, tuple[str, Split]]
-) -> tuple[list[QueryPair], int]:
+) -> Filtered:
     """Return the pairs of real questions; one whose document has a new version is looked up in that by its answer."""
     documents = {doc_id: alignable(doc_id, text) for doc_id, text in texts.items()}
     pairs: list[QueryPair] = []
+    lost: list[DroppedPair] = []
     for row in rows:
         document, place = row.document, (row.doc_id, row.answer_start, row.answer_end)
         if row.doc_id not in texts:
             question = RealQuestion(question=row.anchor, answer=row.answer, document=row.document, line=0)
             moved = align(question, documents)
             if not isinstance(moved, Evidence):
+                lost.append(_lost(row, moved.reason))
                 continue
             document, place = moved.document, (moved.doc_id, moved.answer_start, moved.answer_end)
         group, split = splits[document]
@@ -104,7 +138,20 @@ def _real_pairs(
                 group=group,
             )
         )
-    return pairs, len(rows) - len(pairs)
+    return Filtered(pairs, lost)
+
+
+def _lost(row: QueryPairRow, reason: str) -> DroppedPair:
+    return DroppedPair(
+        reason=DropReason.LOST,
+        detail=reason,
+        question=row.anchor,
+        answer=row.answer,
+        document=row.document,
+        question_type=QuestionType(row.question_type),
+        origin=Origin(row.origin),
+        split=None,
+    )
 
 
 def _synthetic_pairs(
@@ -120,6 +167,7 @@ def _synthetic_pairs(
             document=q.document,
             answer_start=q.answer_start,
             answer_end=q.answer_end,
+            second=q.second,
             question_type=q.question_type,
             origin=Origin.SYNTHETIC,
             split=splits[q.document][1],
@@ -135,9 +183,19 @@ def _synthetic_room(train: Sequence[QueryPair], config: PairsConfig) -> int:
 
 def _limited(pairs: Sequence[QueryPair], n_synthetic: int, seed: int) -> list[QueryPair]:
     """Return all pairs but the synthetic ones, of which a seeded draw stays, that more of them hardly changes."""
-    synthetic = [p.id for p in pairs if p.origin is Origin.SYNTHETIC]
-    chosen = set(sorted(synthetic, key=lambda i: hashlib.sha256(f"{seed}:{i}".encode()).digest())[:n_synthetic])
+    synthetic = [pair for pair in pairs if pair.origin is Origin.SYNTHETIC]
+    chosen = {pair.id for pair in _in_drawn_order(synthetic, seed)[:n_synthetic]}
     return [p for p in pairs if p.origin is not Origin.SYNTHETIC or p.id in chosen]
+
+
+def _in_drawn_order(pairs: Iterable[QueryPair], seed: int) -> list[QueryPair]:
+    return sorted(pairs, key=lambda pair: _draw(pair, seed))
+
+
+def _draw(pair: QueryPair, seed: int) -> str:
+    """Return a digest of what the pair says, not of its id, which for a real question depends on the home's key."""
+    content = f"{seed}\x1f{pair.document}\x1f{pair.answer_start}\x1f{pair.answer_end}\x1f{pair.anchor}"
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _with_passages(
@@ -146,9 +204,17 @@ def _with_passages(
     """Return the pairs with the passage that each is learned from."""
     done = []
     for pair in pairs:
-        text = texts[pair.doc_id].text
+        text, draw = texts[pair.doc_id].text, _draw(pair, config.seed)
         start, end = training_passage(
-            text, pair.answer_start, pair.answer_end, pair.id, config.passage_tokens, chunker.windows, chunker.count
+            text, pair.answer_start, pair.answer_end, draw, config.passage_tokens, chunker.windows, chunker.count
         )
         done.append(pair.model_copy(update={"positive": clean_text(text, [(start, end)])}))
     return done
+
+
+def _finder_of_personal_data(config: PairsConfig) -> "PersonalData | None":
+    if not config.mask_personal_data:
+        return None
+    from rag.pairs.personal_data import PersonalData
+
+    return PersonalData(config.phone_regions)

@@ -5,58 +5,75 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from rag.errors import LeakFound
+from rag.pairs.dropped import DroppedPair, DropReason, Filtered
 from rag.pairs.pair import Origin, QueryPair
 from rag.pairs.words import normalize, words
 
+RANK = {Origin.REAL: 0, Origin.FEEDBACK: 1, Origin.SYNTHETIC: 2}
+"""Which of two pairs with the same question stays: the one with the lower rank."""
 _NEAR_EQUAL = 0.8
 """Jaccard similarity of words from which two questions may ask the same."""
-_RANK = {Origin.REAL: 0, Origin.FEEDBACK: 1, Origin.SYNTHETIC: 2}
+_NAMED = 10
+"""Leaking pairs that an error names."""
 
 
-def deduplicate(pairs: Iterable[QueryPair]) -> tuple[list[QueryPair], list[QueryPair]]:
-    """Return the pairs kept, in order, and those dropped: the same words asked of the same document.
+def deduplicate(pairs: Iterable[QueryPair]) -> Filtered:
+    """Drop what asks the same words of the same document.
 
     A real question wins over one from feedback, and that over a synthetic one; else the first wins.
     """
     pairs = list(pairs)
     winners: dict[tuple[str, str], int] = {}
     for place, pair in enumerate(pairs):
-        key = normalize(pair.anchor), pair.doc_id
-        holder = winners.setdefault(key, place)
-        if _RANK[pair.origin] < _RANK[pairs[holder].origin]:
-            winners[key] = place
+        holder = winners.setdefault(_key(pair), place)
+        if RANK[pair.origin] < RANK[pairs[holder].origin]:
+            winners[_key(pair)] = place
     kept = set(winners.values())
-    return [pairs[place] for place in sorted(kept)], [p for place, p in enumerate(pairs) if place not in kept]
+    dropped = []
+    for place, pair in enumerate(pairs):
+        if place not in kept:
+            winner = pairs[winners[_key(pair)]]
+            dropped.append(DroppedPair.of(pair, DropReason.DUPLICATE, f"{winner.origin}: {winner.anchor}"))
+    return Filtered([pairs[place] for place in sorted(kept)], dropped)
 
 
-def drop_leaks(train: Sequence[QueryPair], evaluation: Sequence[QueryPair]) -> tuple[list[QueryPair], int]:
-    """Return the training (or validation) pairs that touch no evaluation pair, and how many did.
+def drop_leaks(train: Sequence[QueryPair], evaluation: Sequence[QueryPair]) -> Filtered:
+    """Drop the training (or validation) pairs that touch an evaluation pair.
 
     A pair leaks if its question is equal or nearly equal to one of the evaluation set, or its group is evaluated.
     """
     leaking = _leaks(train, evaluation)
-    return [pair for place, pair in enumerate(train) if place not in leaking], len(leaking)
+    dropped = [DroppedPair.of(train[place], DropReason.LEAK, touches) for place, touches in leaking.items()]
+    return Filtered([pair for place, pair in enumerate(train) if place not in leaking], dropped)
 
 
 def assert_no_leak(train: Sequence[QueryPair], evaluation: Sequence[QueryPair]) -> None:
     """Stop a run whose training or validation pairs touch the evaluation set.
 
-    :raises LeakFound: with the ids of the pairs that leak.
+    :raises LeakFound: with the ids of the pairs that leak, and of what each touches.
     """
-    leaking = [train[place].id for place in sorted(_leaks(train, evaluation))]
+    leaking = [f"{train[place].id} ({touches})" for place, touches in _leaks(train, evaluation, ids=True).items()]
     if leaking:
-        more = f" and {len(leaking) - 5} more" if len(leaking) > 5 else ""
+        more = f" and {len(leaking) - _NAMED} more" if len(leaking) > _NAMED else ""
         raise LeakFound(
-            f"{len(leaking)} training pairs touch the evaluation set ({', '.join(leaking[:5])}{more}): "
+            f"{len(leaking)} training pairs touch the evaluation set: {', '.join(leaking[:_NAMED])}{more}: "
             "drop them or split the documents again"
         )
 
 
-def _leaks(train: Sequence[QueryPair], evaluation: Sequence[QueryPair]) -> set[int]:
-    """Return the places in `train` of the pairs that leak."""
+def _leaks(train: Sequence[QueryPair], evaluation: Sequence[QueryPair], ids: bool = False) -> dict[int, str]:
+    """Return the places in `train` of the pairs that leak, with what each touches: in words, or by id alone."""
     groups = {pair.group for pair in evaluation}
     asked = _AskedQuestions(pair.anchor for pair in evaluation)
-    return {place for place, pair in enumerate(train) if pair.group in groups or asked.has_alike(pair.anchor)}
+    leaking: dict[int, str] = {}
+    for place, pair in enumerate(train):
+        alike = asked.alike(pair.anchor)
+        if alike is not None:
+            other = evaluation[alike]
+            leaking[place] = f"asks what {other.id} asks" if ids else f"evaluated: {other.anchor}"
+        elif pair.group in groups:
+            leaking[place] = f"of the evaluated group {pair.group}"
+    return leaking
 
 
 class _AskedQuestions:
@@ -70,12 +87,13 @@ class _AskedQuestions:
             for word in self._prefix(bag):
                 self._by_word.setdefault(word, []).append(place)
 
-    def has_alike(self, question: str) -> bool:
+    def alike(self, question: str) -> int | None:
+        """Return the place of the first question that asks the same, if any."""
         bag = frozenset(words(question))
         seen: set[int] = set()
         for word in self._prefix(bag):
             seen.update(self._by_word.get(word, ()))
-        return any(_asks_the_same(bag, self._sets[place]) for place in seen)
+        return next((place for place in sorted(seen) if _asks_the_same(bag, self._sets[place])), None)
 
     def _prefix(self, bag: frozenset[str]) -> list[str]:
         length = len(bag) - math.ceil(_NEAR_EQUAL * len(bag)) + 1
@@ -87,9 +105,14 @@ def _asks_the_same(one: frozenset[str], other: frozenset[str]) -> bool:
 
     Another word in a place, such as the name of a near-alike product, asks for something else.
     """
-    return (one <= other or other <= one) and _jaccard(one, other) >= _NEAR_EQUAL
+    return (one <= other or other <= one) and jaccard(one, other) >= _NEAR_EQUAL
 
 
-def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:
+def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
+    """Return the share of all words of two sets that stand in both, 0 for two empty ones."""
     shared = len(one & other)
     return shared / (len(one) + len(other) - shared) if shared else 0.0
+
+
+def _key(pair: QueryPair) -> tuple[str, str]:
+    return normalize(pair.anchor), pair.doc_id

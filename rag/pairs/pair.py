@@ -44,6 +44,8 @@ class QueryPair(BaseModel):
     answer_start: int
     answer_end: int
     """Character offsets of the evidence in the document's extracted text; `answer_end` is exclusive."""
+    second: tuple[str, int, int] | None = None
+    """Document id and span of the other half of the evidence, for a comparison over two places."""
     question_type: QuestionType
     origin: Origin
     split: Split

@@ -11,12 +11,12 @@ _CHARS_A_TOKEN = 12
 
 
 def training_passage(
-    text: str, start: int, end: int, pair_id: str, max_tokens: int, windows: Windows, count: Callable[[str], int]
+    text: str, start: int, end: int, draw: str, max_tokens: int, windows: Windows, count: Callable[[str], int]
 ) -> tuple[int, int]:
     """Return the span of about `max_tokens` tokens of the document's text that holds the evidence `text[start:end]`.
 
-    Where the evidence lies in it is drawn from the pair's id, so that a model cannot learn to look at the
-    middle. Evidence that is longer than the passage is cut at its end.
+    Where the evidence lies in it depends on `draw` alone, any text, so that a model cannot learn to look at the middle.
+    Evidence that is longer than the passage is cut at its end.
 
     :raises ValueError: if the evidence is empty or outside the text.
     """
@@ -28,7 +28,7 @@ def training_passage(
         return start + first[0], start + first[1]
     reach = spare * _CHARS_A_TOKEN
     left, right = text[max(0, start - reach) : start], text[end : end + reach]
-    before = round(_drawn(pair_id) * spare)
+    before = round(_drawn(draw) * spare)
     before = min(max(before, spare - count(right)), count(left))
     after = spare - before
     if before > 0 and left.strip():
@@ -39,9 +39,9 @@ def training_passage(
     return start, end
 
 
-def _drawn(pair_id: str) -> float:
-    """Return a number in [0, 1) that depends on the id alone."""
-    return int.from_bytes(hashlib.sha256(pair_id.encode()).digest()[:6]) / 2**48
+def _drawn(draw: str) -> float:
+    """Return a number in [0, 1) that depends on the text alone."""
+    return int.from_bytes(hashlib.sha256(draw.encode()).digest()[:6]) / 2**48
 
 
 def _word_start(text: str, at: int, limit: int) -> int:

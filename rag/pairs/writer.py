@@ -59,7 +59,9 @@ class SyntheticQuestion:
     """Character offsets in the document's text; `answer_end` is exclusive."""
     question_type: QuestionType
     form: str
-    """The pattern it was made by."""
+    """The pattern it was made by, or the provider of the language model that wrote it."""
+    second: tuple[str, int, int] | None = None
+    """Document id and offsets of the other evidence of a comparison, where the answer rests on both."""
 
 
 @dataclass(frozen=True)

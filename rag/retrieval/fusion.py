@@ -18,3 +18,8 @@ def min_max(scores: Scores) -> Scores:
 def mix(dense: Scores, lexical: Scores, dense_weight: float) -> Scores:
     """Return the convex combination of two min-max normalized score lists (Bruch et al. 2022)."""
     return np.asarray(dense_weight * min_max(dense) + (1 - dense_weight) * min_max(lexical), dtype=np.float32)
+
+
+def blend(mixed: Scores, reranked: Scores, rerank_weight: float) -> Scores:
+    """Return the convex combination of mixed scores, 0 to 1, and a reranker's, stretched to that."""
+    return np.asarray((1 - rerank_weight) * mixed + rerank_weight * min_max(reranked), dtype=np.float32)

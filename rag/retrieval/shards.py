@@ -4,8 +4,9 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +16,11 @@ from rag.embedding.encoder import Encoder
 from rag.embedding.vectors import Vectors
 from storage.artifacts import ArtifactRef, ArtifactStore, Draft
 
-_VECTORS, _WINDOWS = "vectors.encrypted", "windows.encrypted"
+if TYPE_CHECKING:
+    from rag.reranking.token_vectors import ChunkTokens
+
+VECTORS, TOKENS = "vectors", "token_vectors"
+_VECTORS, _WINDOWS, _TOKENS = "vectors.encrypted", "windows.encrypted", "token_vectors.encrypted"
 MIN_CHUNKS, MAX_CHUNKS = 64, 256
 
 
@@ -25,6 +30,13 @@ class EncodedShard(NamedTuple):
     windows: list[list[tuple[int, int]]]
     vectors: Vectors
     """float32 (n_windows, dim), L2-normalized."""
+
+
+class ShardRefs(NamedTuple):
+    """A shard's vectors, and those of its tokens if they were wanted."""
+
+    vectors: ArtifactRef
+    tokens: ArtifactRef | None
 
 
 def plan_shards(chunks: Sequence[Chunk]) -> list[range]:
@@ -43,29 +55,61 @@ def plan_shards(chunks: Sequence[Chunk]) -> list[range]:
 
 
 def encoded_shard(
-    store: ArtifactStore, chunks: Sequence[Chunk], embedder: ArtifactRef, config: Config, encoder: Callable[[], Encoder]
-) -> ArtifactRef:
-    """Return the vectors of some chunks under an embedder, which `encoder` opens if they are not there."""
+    store: ArtifactStore,
+    chunks: Sequence[Chunk],
+    embedder: ArtifactRef,
+    config: Config,
+    encoder: Callable[[], Encoder],
+    with_tokens: bool,
+) -> ShardRefs:
+    """Return the vectors of some chunks under an embedder, which `encoder` opens if they are not there.
 
-    def write(draft: Draft) -> dict[str, Any]:
+    The vectors of their tokens come from the same pass.
+    """
+
+    @cache
+    def windows() -> list[list[tuple[int, int]]]:
         from rag.corpus.chunking import Chunker
 
         cut = Chunker(config.chunking).windows
-        windows = [cut(chunk.text, config.index.window_tokens, config.index.window_stride) for chunk in chunks]
-        texts = [chunk.text[start:end] for chunk, own in zip(chunks, windows, strict=True) for start, end in own]
+        return [
+            [(start, end) for start, end in cut(chunk.text, config.index.window_tokens, config.index.window_stride)]
+            for chunk in chunks
+        ]
+
+    @cache
+    def encoded() -> "tuple[Vectors, ChunkTokens | None]":
+        from rag.reranking.token_vectors import ChunkTokens
+
+        texts = [chunk.text[start:end] for chunk, own in zip(chunks, windows(), strict=True) for start, end in own]
+        if not with_tokens:
+            return encoder().encode_passages(texts), None
+        vectors, tokens = encoder().encode_both(texts)
+        return vectors, ChunkTokens.joined([chunk.text for chunk in chunks], windows(), tokens)
+
+    def write_vectors(draft: Draft) -> dict[str, Any]:
         vectors = io.BytesIO()
-        np.save(vectors, encoder().encode_passages(texts), allow_pickle=False)
+        np.save(vectors, encoded()[0], allow_pickle=False)
         draft.seal(_VECTORS, vectors.getvalue())
-        draft.seal(_WINDOWS, json.dumps(windows).encode())
-        return {"chunks": len(chunks), "windows": len(texts)}
+        draft.seal(_WINDOWS, json.dumps(windows()).encode())
+        return {"chunks": len(chunks), "windows": sum(map(len, windows()))}
+
+    def write_tokens(draft: Draft) -> dict[str, Any]:
+        tokens = encoded()[1]
+        assert tokens is not None
+        draft.seal(_TOKENS, tokens.to_bytes())
+        return {"chunks": len(chunks), "tokens": len(tokens.ids)}
 
     passages = hashlib.sha256(json.dumps([chunk.text for chunk in chunks]).encode()).hexdigest()
-    return store.build(
-        "vectors",
-        inputs={"passages": passages, "embedder": embedder.digest},
-        config=config.index.model_dump(include={"window_tokens", "window_stride"}),
-        recipe=["rag.retrieval.shards", "rag.embedding.encoder", "rag.corpus.chunking"],
-        write=write,
+    inputs = {"passages": passages, "embedder": embedder.digest}
+    cut = config.index.model_dump(include={"window_tokens", "window_stride"}) | {"engine": config.encoding.engine}
+    recipe = ["rag.retrieval.shards", "rag.embedding.encoder", "rag.corpus.chunking"]
+    vectors = store.build(VECTORS, inputs=inputs, config=cut, recipe=recipe, write=write_vectors, quietly=True)
+    if not with_tokens:
+        return ShardRefs(vectors, None)
+    recipe.append("rag.reranking.token_vectors")
+    return ShardRefs(
+        vectors, store.build(TOKENS, inputs=inputs, config=cut, recipe=recipe, write=write_tokens, quietly=True)
     )
 
 
@@ -74,3 +118,10 @@ def load_shard(store: ArtifactStore, ref: ArtifactRef) -> EncodedShard:
     vectors = np.load(io.BytesIO(store.unseal(ref, _VECTORS)), allow_pickle=False)
     windows = [[(start, end) for start, end in own] for own in json.loads(store.unseal(ref, _WINDOWS))]
     return EncodedShard(windows, vectors)
+
+
+def load_shard_tokens(store: ArtifactStore, ref: ArtifactRef) -> "ChunkTokens":
+    """Open the token vectors of a shard."""
+    from rag.reranking.token_vectors import ChunkTokens
+
+    return ChunkTokens.from_bytes(store.unseal(ref, _TOKENS))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rag.config import Profile
+from rag.profiles import Profile
 from rag.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,6 @@ import pytest
 from flows.evaluate import evaluate
 from flows.ingest import ingest
 from flows.retrain import retrain
-from rag.config import Profile, load_config
 from rag.corpus.artifact import corpus_artifact
 from rag.corpus.ingestion import ingest_uploads, seal_uploads
 from rag.evaluation.artifact import load_report
@@ -16,6 +15,7 @@ from rag.pairs.artifact import collection_pairs, load_pairs
 from rag.pairs.collection import import_questions, load_alignable
 from rag.pairs.pair import Origin
 from rag.pairs.questions_file import read_questions
+from rag.profiles import Profile, load_config
 from rag.releases import open_retriever, refresh_release
 from rag.retrieval.artifact import INDEX, index_plan
 from rag.retrieval.query import Query
@@ -156,6 +156,7 @@ def test_an_evaluation_reports_origins_apart(company):
 def test_the_ui_has_the_metrics_table_and_the_verdict(company):
     from prefect.artifacts import Artifact
 
+    assert Artifact.get("written-questions-default").type == "table"
     assert Artifact.get("retrieval-metrics-default").type == "table"
     assert Artifact.get("verdict-default").type == "markdown"
 

@@ -4,8 +4,10 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from rag.config import Config, IndexConfig, Profile, detect_profile, load_config
+from rag.config import Config, IndexConfig
 from rag.errors import ConfigError
+from rag.profiles import Profile, detect_profile, load_config
+from rag.settings import Settings
 
 
 @pytest.mark.parametrize("profile", Profile)
@@ -44,3 +46,40 @@ def test_the_profile_is_fitted_to_the_card(tmp_path, monkeypatch):
 def test_config_and_settings_import_no_torch():
     code = "import sys, rag.config, rag.settings, rag.workspace, rag.releases; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_config_file_overrides_single_fields_of_a_profile(tmp_path):
+    file = tmp_path / "ragloop.toml"
+    file.write_text("[embedding]\nepochs = 5\n")
+    config = Settings(config=file).stages("smoke")
+    assert config.embedding.epochs == 5
+    assert config.embedding.batch_size == load_config("smoke").embedding.batch_size
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("[embedding]\nepochz = 5", "embedding.epochz"),
+        ("[embedding]\nepochs = 0", "embedding.epochs"),
+        ("[embedding]\ndistill_weight = 0.1\nloss = 'cached'", "embedding: .*needs the contrastive loss"),
+        ("[embedding]\ndistill_weight = 0.1\nnegatives = 0", "embedding: .*and negatives"),
+        ("[embedding]\ndistill_weight = 0.1", "stages: .*needs a cross-encoder and mined negatives"),
+        (
+            "[embedding]\ndistill_weight = 0.1\n[reranking]\nmethod = 'cross-encoder'\n[negatives]\nper_pair = 0",
+            "stages: .*negatives.per_pair above 0",
+        ),
+        ("[embeding]\nepochs = 1", "embeding"),
+        ("embedding = 3", "embedding"),
+        ("[embedding", "is not TOML"),
+    ],
+)
+def test_a_wrong_config_file_is_named(tmp_path, written, said):
+    file = tmp_path / "ragloop.toml"
+    file.write_text(written)
+    with pytest.raises(ConfigError, match=said):
+        Settings(config=file).stages("smoke")
+
+
+def test_a_missing_config_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="RAGLOOP_CONFIG"):
+        Settings(config=tmp_path / "none.toml").stages("smoke")

@@ -4,9 +4,9 @@ import json
 import sys
 from pathlib import Path
 
-from rag.config import Profile, load_config
 from rag.corpus.artifact import active_documents
 from rag.pairs.questions_file import read_questions
+from rag.profiles import Profile, load_config
 from rag.releases import open_retriever
 from rag.retrieval.query import Query
 from rag.settings import Settings

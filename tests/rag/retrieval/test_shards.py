@@ -7,7 +7,8 @@ import pytest
 
 from rag.config import Config
 from rag.corpus.document import Chunk
-from rag.retrieval.shards import MAX_CHUNKS, encoded_shard, load_shard, plan_shards
+from rag.reranking.token_vectors import ChunkTokens
+from rag.retrieval.shards import MAX_CHUNKS, encoded_shard, load_shard, load_shard_tokens, plan_shards
 from storage.artifacts import ArtifactRef
 
 EMBEDDER = ArtifactRef.of("embedder", "0" * 32)
@@ -57,10 +58,10 @@ def test_a_shard_is_encoded_once(space, encoder):
         return encoder
 
     chunks = corpus(3)
-    first = encoded_shard(space.artifacts, chunks, EMBEDDER, Config(), open_encoder)
-    assert encoded_shard(space.artifacts, chunks, EMBEDDER, Config(), open_encoder) == first
+    first = encoded_shard(space.artifacts, chunks, EMBEDDER, Config(), open_encoder, with_tokens=False)
+    assert encoded_shard(space.artifacts, chunks, EMBEDDER, Config(), open_encoder, with_tokens=False) == first
     assert len(opened) == 1
-    shard = load_shard(space.artifacts, first)
+    shard = load_shard(space.artifacts, first.vectors)
     assert shard.vectors.dtype == np.float32
     assert shard.vectors.shape == (sum(map(len, shard.windows)), encoder.dim)
     assert np.allclose(np.linalg.norm(shard.vectors, axis=1), 1, atol=1e-5)
@@ -68,7 +69,32 @@ def test_a_shard_is_encoded_once(space, encoder):
 
 def test_another_embedder_gets_another_shard(space, encoder):
     refs = {
-        encoded_shard(space.artifacts, corpus(1), ArtifactRef.of("embedder", digit * 32), Config(), lambda: encoder)
+        encoded_shard(
+            space.artifacts, corpus(1), ArtifactRef.of("embedder", digit * 32), Config(), lambda: encoder, False
+        ).vectors
         for digit in "01"
     }
     assert len(refs) == 2
+
+
+def test_tokens_come_from_the_same_pass_and_equal_those_of_their_own(space, encoder):
+    chunks = corpus(3)
+    alone = encoded_shard(space.artifacts, chunks, EMBEDDER, Config(), lambda: encoder, with_tokens=False)
+    both = encoded_shard(space.artifacts, chunks, ArtifactRef.of("embedder", "1" * 32), Config(), lambda: encoder, True)
+    assert alone.tokens is None
+    vectors = [load_shard(space.artifacts, ref.vectors).vectors for ref in (alone, both)]
+    assert np.allclose(*vectors, atol=1e-2)
+    tokens = load_shard_tokens(space.artifacts, both.tokens)
+    windows = load_shard(space.artifacts, both.vectors).windows
+    expected = ChunkTokens.encode([chunk.text for chunk in chunks], windows, encoder)
+    assert (tokens.ids == expected.ids).all()
+    assert tokens.first.tolist() == expected.first.tolist()
+    assert np.abs(tokens.codes.astype(int) - expected.codes).mean() < 1
+
+
+def test_tokens_are_made_where_only_the_vectors_are_there(space, encoder):
+    chunks = corpus(2)
+    first = encoded_shard(space.artifacts, chunks, EMBEDDER, Config(), lambda: encoder, with_tokens=False)
+    later = encoded_shard(space.artifacts, chunks, EMBEDDER, Config(), lambda: encoder, with_tokens=True)
+    assert later.vectors == first.vectors
+    assert len(load_shard_tokens(space.artifacts, later.tokens).first) == len(chunks) + 1
