@@ -94,39 +94,46 @@ def _beside_main(work: Callable[[], T], ending: threading.Event) -> T:
     """Return what `work` does in a thread; what is raised in this one sets `ending`, and goes on behind its end."""
     if threading.current_thread() is not threading.main_thread():
         return work()
-    ended: SimpleQueue[Future[T]] = SimpleQueue()  # Thread.join forgets a running thread when a signal handler raises
-    arguments = (_settle, work, ended)
+    outcome: Future[T] = Future()
+    ended: SimpleQueue[None] = SimpleQueue()  # Thread.join forgets a running thread when a signal handler raises
     with _sigterm_raises():
-        threading.Thread(target=copy_context().run, args=arguments, name="training", daemon=True).start()
-        try:
-            outcome = ended.get()
-        except BaseException as interruption:
-            ending.set()
-            logger.info("told to end (%s): writing a checkpoint first", type(interruption).__name__.lstrip("_"))
-            if error := _await_end(ended).exception():
+        threading.Thread(
+            target=copy_context().run, args=(_settle, work, outcome, ended), name="training", daemon=True
+        ).start()
+        if interruption := _await_end(outcome, ended, ending):
+            if error := outcome.exception():
                 logger.warning("the training ended without a checkpoint of its last step: %s", error)
-            raise
+            raise interruption
     return outcome.result()
 
 
-def _settle(work: Callable[[], T], ended: "SimpleQueue[Future[T]]") -> None:
-    outcome: Future[T] = Future()
+def _settle(work: Callable[[], T], outcome: "Future[T]", ended: "SimpleQueue[None]") -> None:
     try:
         outcome.set_result(work())
     except BaseException as error:
         outcome.set_exception(error)
-    ended.put(outcome)
+    ended.put(None)
 
 
-def _await_end(ended: "SimpleQueue[Future[T]]") -> "Future[T]":
-    """Wait for the checkpoint; a second signal to end changes nothing, but Ctrl-C leaves at once."""
+def _await_end(outcome: "Future[T]", ended: "SimpleQueue[None]", ending: threading.Event) -> BaseException | None:
+    """Wait for the outcome; return what was raised here meanwhile and told the training to end, if anything.
+
+    A second signal to end changes nothing wherever it strikes, hence all that follows the first is done within the
+    same `try`; but Ctrl-C then leaves at once.
+    """
+    first: BaseException | None = None
     while True:
         try:
-            return ended.get()
-        except KeyboardInterrupt:
-            raise
-        except BaseException:
-            logger.info("still writing the checkpoint")
+            if first is not None:
+                ending.set()
+                logger.info("told to end (%s): writing a checkpoint first", type(first).__name__.lstrip("_"))
+            while not outcome.done():
+                ended.get()
+            return first
+        except BaseException as interruption:
+            if first is not None and isinstance(interruption, KeyboardInterrupt):
+                raise
+            first = first or interruption
 
 
 @contextmanager
