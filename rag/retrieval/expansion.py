@@ -127,10 +127,7 @@ class PatientModel:
 
 
 class HastyModel:
-    """A language model for serving, without which a search goes on as well; several threads may use it at once.
-
-    It is opened for each question, so that a local one leaves the card to others in between.
-    """
+    """A language model for serving, without which a search goes on as well; several threads may use it at once."""
 
     def __init__(
         self, opened: Callable[[], AbstractContextManager[LanguageModel]], clock: Callable[[], float] = time.monotonic

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 from rag.config import EmbeddingConfig
-from rag.pairs.pair import Origin, QueryPair, QuestionType, Split
+from rag.pairs.pair import Split
+from tests.query_pairs import real_pair
 
 WORDS = "lung hearth muster homeward spate tally bellows mill wicket warden".split()
 MEANINGS = "outdoor unit|indoor unit|update|return|disinfection|consumption|pump|compressor|ticket|thermostat".split(
@@ -18,18 +19,10 @@ MEANINGS = "outdoor unit|indoor unit|update|return|disinfection|consumption|pump
 
 def pair(i, split):
     word, meaning = WORDS[i % 10], MEANINGS[i % 10]
-    return QueryPair(
+    return real_pair(
+        f"Where can I read about the {meaning}, case {i}?",
         id=f"{split}{i}",
-        anchor=f"Where can I read about the {meaning}, case {i}?",
-        answer="a",
-        doc_id="d",
-        document="d",
-        answer_start=0,
-        answer_end=1,
-        question_type=QuestionType.FACTUAL,
-        origin=Origin.REAL,
         split=split,
-        group="g",
         positive=f"The {word} is described in section {i} of the handbook.",
     )
 

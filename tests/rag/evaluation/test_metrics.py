@@ -3,7 +3,7 @@ import pytest
 
 from rag.corpus.document import Chunk
 from rag.evaluation.metrics import mean_metrics, question_metrics, relevant_positions
-from rag.pairs.pair import Origin, QueryPair, QuestionType, Split
+from tests.query_pairs import real_pair
 
 
 def chunk(document, i, start, end):
@@ -20,19 +20,7 @@ def chunk(document, i, start, end):
 
 
 def pair(start, end, document="a"):
-    return QueryPair(
-        id="p",
-        anchor="q",
-        answer="a",
-        doc_id=document,
-        document=document,
-        answer_start=start,
-        answer_end=end,
-        question_type=QuestionType.FACTUAL,
-        origin=Origin.REAL,
-        split=Split.EVALUATION,
-        group=document,
-    )
+    return real_pair("q", answer_start=start, answer_end=end, doc_id=document, document=document)
 
 
 CHUNKS = [chunk("a", 0, 0, 100), chunk("a", 1, 80, 180), chunk("b", 0, 0, 100)]

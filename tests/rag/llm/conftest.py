@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
@@ -6,7 +6,7 @@ from rag.config import LanguageModelConfig
 from rag.llm.groq import GroqProvider
 from rag.llm.language_model import LanguageModel
 from rag.llm.ledger import Ledger
-from rag.llm.protocol import Message, Prompt
+from rag.llm.protocol import Completion, Message, Prompt
 from storage.keyring import Keyring
 from storage.sealing import Sealer
 from tests.groq_server import GroqServer, serving
@@ -37,3 +37,13 @@ def groq_model(server, ledger) -> Callable[..., LanguageModel]:
 
 def prompt(text: str, as_json: bool = False, max_tokens: int = 100) -> Prompt:
     return Prompt(messages=(Message("user", text),), max_tokens=max_tokens, temperature=0.5, as_json=as_json)
+
+
+def streamed(stream: Generator[str, None, Completion]) -> tuple[list[str], Completion]:
+    """Read a stream to its end; return its pieces and what it returns."""
+    pieces: list[str] = []
+    while True:
+        try:
+            pieces.append(next(stream))
+        except StopIteration as end:
+            return pieces, end.value

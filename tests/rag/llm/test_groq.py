@@ -9,7 +9,7 @@ from rag.llm.groq import GroqProvider
 from rag.llm.language_model import Ask, Unanswered
 from rag.llm.protocol import Completion, TooLarge, Transient
 from tests.groq_server import answered, cuts, refuses, says, sends, serving, stalls, streams
-from tests.rag.llm.conftest import prompt
+from tests.rag.llm.conftest import prompt, streamed
 
 
 def outcome(model, asked):
@@ -28,14 +28,7 @@ def test_json_comes_in_one_piece_with_its_usage(server, groq_model):
 def test_text_is_streamed_piece_by_piece_with_its_usage(server, groq_model):
     text = "An answer that is longer than one piece of the stream.\nOf two lines."
     server.faults = [says(text), says(text)]
-    stream = groq_model().provider.stream(prompt("hi"))
-    pieces = []
-    while True:
-        try:
-            pieces.append(next(stream))
-        except StopIteration as end:
-            completion = end.value
-            break
+    pieces, completion = streamed(groq_model().provider.stream(prompt("hi")))
     assert len(pieces) > 2 and "".join(pieces) == completion.text == text
     assert (completion.tokens_in, completion.tokens_out) == (server.tokens_in, server.tokens_out)
 

@@ -11,7 +11,7 @@ from rag.errors import ConfigError
 from rag.llm.language_model import Ask, LanguageModel, Unanswered
 from rag.llm.local import LocalProvider
 from rag.llm.protocol import Completion, TooLarge
-from tests.rag.llm.conftest import prompt
+from tests.rag.llm.conftest import prompt, streamed
 from tests.rag.llm.tiny_model import save_tiny_chat_model
 
 
@@ -45,14 +45,7 @@ def test_without_temperature_a_prompt_is_answered_alike_alone_and_in_a_batch(pro
 
 
 def test_it_streams_what_it_says(provider):
-    stream = provider.stream(prompt("one", max_tokens=6))
-    pieces = []
-    while True:
-        try:
-            pieces.append(next(stream))
-        except StopIteration as end:
-            completion = end.value
-            break
+    pieces, completion = streamed(provider.stream(prompt("one", max_tokens=6)))
     assert "".join(pieces) == completion.text
     assert completion.tokens_in > 0 and 0 < completion.tokens_out <= 6
 

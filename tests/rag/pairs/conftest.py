@@ -6,32 +6,10 @@ import pytest
 from rag.config import ChunkingConfig
 from rag.corpus.ingestion import ingest_uploads, seal_uploads
 from rag.pairs.collection import import_questions, load_alignable
-from rag.pairs.pair import Origin, QueryPair, QuestionType, Split
 from rag.pairs.questions_file import read_questions
 from rag.settings import Settings
 from rag.workspace import Workspace
 from tests.company import write_company, write_questions
-
-
-@pytest.fixture
-def make_pair() -> Callable[..., QueryPair]:
-    def make(anchor: str, **fields: object) -> QueryPair:
-        defaults: dict[str, object] = {
-            "id": anchor,
-            "anchor": anchor,
-            "answer": "an answer",
-            "doc_id": "d1",
-            "document": "d1.txt",
-            "answer_start": 0,
-            "answer_end": 9,
-            "question_type": QuestionType.FACTUAL,
-            "origin": Origin.REAL,
-            "split": Split.TRAIN,
-            "group": "d1",
-        }
-        return QueryPair.model_validate({**defaults, **fields})
-
-    return make
 
 
 @pytest.fixture

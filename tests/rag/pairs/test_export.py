@@ -8,6 +8,7 @@ from rag.pairs.export import export_pairs
 from rag.pairs.pair import Origin, Split
 from rag.pairs.questions_file import read_questions
 from storage.errors import StorageError
+from tests.query_pairs import real_pair
 
 TEXT = "The lung stands outside.\nThe hearth stands inside."
 
@@ -20,11 +21,11 @@ def chunk(index: int, start: int, end: int) -> Chunk:
 
 
 @pytest.fixture
-def exported(tmp_path, make_pair):
+def exported(tmp_path):
     pairs = [
-        make_pair("Where is the hearth?", id="a", answer_start=25, answer_end=50),
-        make_pair("lung outside", id="b", origin=Origin.SYNTHETIC),
-        make_pair("Wo läuft es?", id="c", split=Split.EVALUATION),
+        real_pair("Where is the hearth?", id="a", answer_start=25, answer_end=50),
+        real_pair("lung outside", id="b", origin=Origin.SYNTHETIC),
+        real_pair("Wo läuft es?", id="c", split=Split.EVALUATION),
     ]
     return export_pairs(tmp_path / "new" / "folder", pairs, [chunk(0, 0, 24), chunk(1, 25, 50)], {"d1": TEXT})
 

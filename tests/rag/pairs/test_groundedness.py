@@ -4,6 +4,7 @@ from rag.corpus.document import DocumentText, Page
 from rag.pairs.dropped import DropReason
 from rag.pairs.groundedness import Groundedness, drop_ungrounded
 from rag.pairs.pair import Origin
+from tests.query_pairs import real_pair
 
 EVIDENCE = "A muster takes 1,200 seconds and must not be cut short, or the boards of the machine forget their days."
 TEXTS = {
@@ -17,11 +18,11 @@ TEXTS = {
 
 
 @pytest.fixture
-def synthetic(make_pair):
+def synthetic():
     def make(answer, **fields):
         span = {"answer_start": 0, "answer_end": len(EVIDENCE)}
         question = "How long does a firmware update last?"
-        return make_pair(question, answer=answer, **{"origin": Origin.SYNTHETIC, **span, **fields})
+        return real_pair(question, answer=answer, **{"origin": Origin.SYNTHETIC, **span, **fields})
 
     return make
 

@@ -7,6 +7,7 @@ from rag.pairs.negatives import Miner, evidence_chunks
 from rag.pairs.words import normalize
 from rag.profiles import load_config
 from rag.retrieval.index import build_index
+from tests.query_pairs import real_pair
 
 WARRANTY = "The heat pump is under warranty for 24 months from the day of delivery."
 QUESTION = "How long is the warranty of the heat pump?"
@@ -66,8 +67,8 @@ def index_of(encoder):
 
 
 @pytest.fixture
-def pair(make_pair):
-    return make_pair(QUESTION, answer="24 months", positive=WARRANTY, answer_end=len(WARRANTY), **HEAT_PUMP)
+def pair():
+    return real_pair(QUESTION, answer="24 months", positive=WARRANTY, answer_end=len(WARRANTY), **HEAT_PUMP)
 
 
 @pytest.fixture
@@ -102,9 +103,9 @@ def test_no_passage_of_a_document_outside_training_is_a_negative(mine, pair):
     assert CATALOGUE["sealed.md"][0] not in mine([pair], ALL).passages[pair.id]
 
 
-def test_no_chunk_that_overlaps_the_evidence_is_a_negative(mine, make_pair):
+def test_no_chunk_that_overlaps_the_evidence_is_a_negative(mine):
     first, second = CATALOGUE["heat-pump.md"][:2]
-    across = make_pair(QUESTION, answer="unanswered", positive="x", answer_start=5, answer_end=len(WARRANTY) + 5,
+    across = real_pair(QUESTION, answer="unanswered", positive="x", answer_start=5, answer_end=len(WARRANTY) + 5,
                        **HEAT_PUMP)  # fmt: skip
     negatives = mine([across], ALL).passages[across.id]
     assert first not in negatives
@@ -112,10 +113,10 @@ def test_no_chunk_that_overlaps_the_evidence_is_a_negative(mine, make_pair):
     assert CATALOGUE["heat-pump.md"][2] in negatives
 
 
-def test_what_answers_the_same_question_elsewhere_is_no_negative(mine, pair, make_pair):
+def test_what_answers_the_same_question_elsewhere_is_no_negative(mine, pair):
     boiler = CATALOGUE["boiler.md"][0]
     assert boiler in mine([pair], ALL).passages[pair.id]
-    again = make_pair(QUESTION.lower(), id="b", doc_id="boiler.md", document="boiler.md", answer_end=len(boiler))
+    again = real_pair(QUESTION.lower(), id="b", doc_id="boiler.md", document="boiler.md", answer_end=len(boiler))
     assert boiler not in mine([pair, again], ALL).passages[pair.id]
 
 
@@ -167,9 +168,9 @@ def test_the_first_ranks_can_be_left_out(mine, pair):
     assert second[0] in mine([pair], NegativesConfig(per_pair=2, pool=2, relative_margin=0)).passages[pair.id]
 
 
-def test_the_draw_hangs_on_what_a_pair_says_and_not_on_its_id_or_place(mine, pair, make_pair):
+def test_the_draw_hangs_on_what_a_pair_says_and_not_on_its_id_or_place(mine, pair):
     config = NegativesConfig(per_pair=2, pool=8, relative_margin=0)
-    other = make_pair("Who drains the boiler?", doc_id="boiler.md", document="boiler.md", answer_end=5)
+    other = real_pair("Who drains the boiler?", doc_id="boiler.md", document="boiler.md", answer_end=5)
     once = mine([pair, other], config).passages
     again = mine([other, pair.model_copy(update={"id": "another key"})], config).passages
     assert once[pair.id] == again["another key"]
@@ -201,8 +202,8 @@ def test_what_people_skipped_passes_the_other_filters(mine, pair):
     assert mined.counts["from_feedback"] == 0
 
 
-def test_evidence_is_gathered_by_question(pair, make_pair):
-    again = make_pair(f"{QUESTION.upper()}", doc_id="boiler.md", answer_end=5)
+def test_evidence_is_gathered_by_question(pair):
+    again = real_pair(f"{QUESTION.upper()}", doc_id="boiler.md", answer_end=5)
     found = evidence_chunks([pair, again], chunks_of(CATALOGUE))
     assert found == {normalize(QUESTION): {"heat-pump.md:0", "boiler.md:0"}}
 

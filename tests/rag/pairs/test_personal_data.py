@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.query_pairs import real_pair
+
 pytestmark = pytest.mark.system
 
 MAIL, PHONE, IBAN = "anna.berg@intern.local", "+46 70 123 45 67", "DE89370400440532013000"
@@ -47,10 +49,10 @@ def test_what_only_looks_like_it_is_left(personal_data, text):
     assert personal_data.found(text) == []
 
 
-def test_the_same_value_has_the_same_mask_in_all_texts_of_a_pair(personal_data, make_pair):
+def test_the_same_value_has_the_same_mask_in_all_texts_of_a_pair(personal_data):
     from collections import Counter
 
-    pair = make_pair(
+    pair = real_pair(
         f"Whose is {MAIL.upper()}?",
         answer=PHONE,
         positive=f"Write to {MAIL} or other@example.org, or call {PHONE}.",

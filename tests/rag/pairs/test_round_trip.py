@@ -4,6 +4,7 @@ from rag.corpus.document import Chunk
 from rag.pairs.dropped import DropReason
 from rag.pairs.pair import Origin, Split
 from rag.pairs.round_trip import drop_inconsistent
+from tests.query_pairs import real_pair
 
 SENTENCES = (
     "The lung of the Skarn stands outside the house.",
@@ -26,10 +27,10 @@ def chunks():
 
 
 @pytest.fixture
-def synthetic(make_pair):
+def synthetic():
     def make(question, index, **fields):
         start = 100 * index
-        return make_pair(question, origin=Origin.SYNTHETIC, answer_start=start, answer_end=start + 40, **fields)
+        return real_pair(question, origin=Origin.SYNTHETIC, answer_start=start, answer_end=start + 40, **fields)
 
     return make
 
@@ -51,8 +52,8 @@ def test_a_question_without_a_word_of_its_chunk_is_dropped_at_any_depth(chunks, 
     assert dropped[0].detail == "no word of it is in its chunk"
 
 
-def test_real_questions_are_not_asked_to_find_their_chunk(chunks, make_pair):
-    pairs = [make_pair("what is it", answer_start=300, answer_end=340)]
+def test_real_questions_are_not_asked_to_find_their_chunk(chunks):
+    pairs = [real_pair("what is it", answer_start=300, answer_end=340)]
     assert drop_inconsistent(pairs, chunks, depth=1).kept == pairs
 
 

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 from rag.config import RerankingConfig
-from rag.pairs.pair import Origin, QueryPair, QuestionType, Split
+from rag.pairs.pair import Split
+from tests.query_pairs import real_pair
 
 SUBJECTS = [f"{first}{second}x" for first in "bdfgklmnpr" for second in "aeiou"]
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *SUBJECTS, *"is it the yes no never".split()]
@@ -16,18 +17,9 @@ VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *SUBJECTS, *"is it t
 
 def pair(subject, split):
     """Return a pair whose positive says yes and whose negatives do not."""
-    return QueryPair(
-        id=subject,
-        anchor=f"is it the {subject}",
-        answer="yes",
-        doc_id="d",
-        document="d",
-        answer_start=0,
-        answer_end=1,
-        question_type=QuestionType.FACTUAL,
-        origin=Origin.REAL,
+    return real_pair(
+        f"is it the {subject}",
         split=split,
-        group="g",
         positive=f"yes it is the {subject}",
         negatives=(f"no it is the {subject}", f"never is it the {subject}"),
     )
