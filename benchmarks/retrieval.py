@@ -20,7 +20,7 @@ from quality.clock import Snapshot
 from quality.curves import picture
 from quality.data import Dataset, chunkeval, covidqa, covidqa_splits, data_root, xquad
 from quality.home import hold_out, import_real, ingest, open_home
-from quality.results import BM25, OURS, PLAIN, WITHOUT_LABELS, CurvePoint, Results, Run, tables
+from quality.results import OURS, PLAIN, WITHOUT_LABELS, CurvePoint, Results, Run, tables
 from quality.systems import Learned, Searched, System, plain_systems, tuned_systems, untuned_systems
 from quality.training import Trained, Training, train
 
@@ -30,6 +30,7 @@ from rag.embedding.artifact import base_embedder
 from rag.llm.access import LanguageModels
 from rag.pairs.artifact import collection_pairs
 from rag.profiles import Profile, detect_profile
+from rag.retrieval.learning import prior_retrieval
 from rag.workspace import Workspace
 from storage.artifacts import ArtifactRef, Draft
 from storage.manifest import MANIFEST
@@ -147,18 +148,19 @@ def prepared(home: Workspace, collection: str, held_out: frozenset[str], config:
 
 
 def ask_elsewhere(bench: Bench, data: Dataset, tuned: Tuned) -> None:
-    """Ask the untuned retriever, and the one that learned on covidqa, on documents of another kind."""
+    """Ask the untuned retriever, and the embedder that learned on covidqa, on documents of another kind.
+
+    They have no questions of their own to learn weights from, so they are searched as such a collection is.
+    """
     name, _, part = data.name.partition("-")
     said(f"{data.name}: ingesting {len(data.documents)} documents")
     corpus = ingest(bench.space, data, bench.config)
     untuned = Searched.build(bench.space, corpus, bench.base, bench.config)
     ours = Searched.build(bench.space, corpus, tuned.searched.models.embedder, bench.config)
     ours = ours.reranked_as(tuned.searched, bench.config)
-    systems = [
-        *untuned_systems(untuned, bench.config),
-        *tuned_systems("tuned", ours, tuned.learned, bench.config),
-        ours.system("tuned, default mix", bench.config.retrieval, (BM25, "tuned, dense")),
-    ]
+    depth = tuned.learned.whole.rerank_depth
+    unasked = Learned(*(prior_retrieval(bench.config.retrieval, deep) for deep in (0, depth)))
+    systems = [*untuned_systems(untuned, bench.config), *tuned_systems("tuned", ours, unasked, bench.config)]
     bench.ask(name, part or "all", Exam(data.questions, untuned.index().chunks), systems)
 
 

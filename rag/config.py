@@ -88,7 +88,7 @@ class PairsConfig(Stage):
 
     passage_tokens: int = Field(126, ge=16)
     """Length of the passage that a pair is learned from: what training looks at, less the two special tokens."""
-    synthetic_per_real: float = Field(0.5, ge=0)
+    synthetic_per_real: float = Field(1.5, ge=0)
     """Synthetic training pairs at most for each real one, where there are enough real ones."""
     max_synthetic: int = Field(1200, ge=0)
     """Synthetic training pairs at most."""

@@ -69,7 +69,7 @@ def learn_retrieval(
     """
     asked = [question for question in questions if len(question.relevant)]
     if not asked:
-        return Learned(_weighted(config.model_copy(update={"phrase_weight": PHRASE_WEIGHTS[0]}), PRIOR, depth), {})
+        return Learned(prior_retrieval(config, depth), {})
     config = config.model_copy(update={"expansion": Expansion.NONE})
     mixes = [_Mix.fitted(index, encoder, asked, config.model_copy(update={"phrase_weight": p})) for p in PHRASE_WEIGHTS]
     mix = max(mixes, key=lambda one: one.likelihood)
@@ -93,6 +93,11 @@ def learn_retrieval(
         if scores["reranked"] >= scores[best]:
             learned = whole
     return Learned(learned, {name: round(score, 4) for name, score in scores.items()})
+
+
+def prior_retrieval(config: RetrievalConfig, depth: int) -> RetrievalConfig:
+    """Return what a collection without validation questions gets; its reranker, if any, re-scores `depth` chunks."""
+    return _weighted(config.model_copy(update={"phrase_weight": PHRASE_WEIGHTS[0]}), PRIOR, depth)
 
 
 def _beats(ranks: Floats, kept: Floats, documents: Sequence[str]) -> bool:
