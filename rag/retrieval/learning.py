@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-PRIOR = np.array([4.5, 4.5, 5.0])
+PRIOR = np.array([5.0, 4.0, 6.0])
 """Weights of the dense, the lexical and the reranker's score (each 0 to 1) before any question is seen."""
 PRIOR_STRENGTH = 0.3
 """Pull toward them; some dozens of questions outweigh it."""
