@@ -1,6 +1,9 @@
 """Query pairs for tests."""
 
+from collections.abc import Sequence
+
 from rag.pairs.pair import Origin, QueryPair, QuestionType, Split
+from storage.artifacts import ArtifactRef, ArtifactStore
 
 
 def real_pair(anchor: str, **fields: object) -> QueryPair:
@@ -19,3 +22,14 @@ def real_pair(anchor: str, **fields: object) -> QueryPair:
         "group": "d1",
     }
     return QueryPair.model_validate({**defaults, **fields})
+
+
+def pairs_artifact(store: ArtifactStore, train: Sequence[QueryPair], validation: Sequence[QueryPair]) -> ArtifactRef:
+    """Return an artifact of these pairs, with none to judge by."""
+
+    def write(draft):
+        for split, own in ((Split.TRAIN, train), (Split.VALIDATION, validation), (Split.EVALUATION, [])):
+            draft.seal(f"{split}.encrypted", "\n".join(pair.model_dump_json() for pair in own).encode())
+        return {"training_set": "0" * 32}
+
+    return store.build("pairs", inputs={}, config=None, recipe=[], write=write)

@@ -3,6 +3,8 @@
 import logging
 import shutil
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,6 @@ from rag.embedding.model_card import Lineage, model_card
 from rag.embedding.progress import OnProgress
 from rag.errors import UnfaithfulEncoder
 from rag.pairs.artifact import load_pairs
-from rag.pairs.pair import QueryPair
 from storage.artifacts import ArtifactRef, ArtifactStore, Draft
 
 if TYPE_CHECKING:
@@ -55,11 +56,11 @@ def finetuned_embedder(
 
     def write(draft: Draft) -> dict[str, Any]:
         from rag.embedding.finetune import finetune
+        from rag.pairs.mining import with_negatives
 
         split, folder, facts = load_pairs(store, pairs), store.path(base), store.facts(base)
-        train = _with_negatives(store, split.train, negatives)
-        with device.held("fine-tuning the embedder"):
-            began_at = datetime.now(UTC)
+        train = with_negatives(store, split.train, negatives)
+        with held_for_training(device, "fine-tuning the embedder", draft) as held:
             trained = finetune(
                 base=folder,
                 query_prompt=facts["query_prompt"],
@@ -72,8 +73,6 @@ def finetuned_embedder(
                 fitting=store.scratch("fitting") / "batch_sizes.json",
                 teacher=_scorer(store, teacher),
             )
-            held = {"began_at": began_at.isoformat(), "ended_at": datetime.now(UTC).isoformat()}
-        shutil.copytree(draft.scratch / "runs", draft.path / "runs", dirs_exist_ok=True)
         lineage = Lineage(
             facts["base"],
             base.digest,
@@ -99,13 +98,15 @@ def finetuned_embedder(
     )
 
 
-def _with_negatives(store: ArtifactStore, train: list[QueryPair], negatives: ArtifactRef | None) -> list[QueryPair]:
-    if negatives is None:
-        return train
-    from rag.pairs.mining import load_negatives
-
-    mined = load_negatives(store, negatives)
-    return [pair.model_copy(update={"negatives": mined.get(pair.id, ())}) for pair in train]
+@contextmanager
+def held_for_training(device: Device, what: str, draft: Draft) -> Iterator[dict[str, str]]:
+    """Hold the device while a model is trained into `draft`, whose log is kept with it; yields from when to when."""
+    held: dict[str, str] = {}
+    with device.held(what):
+        held["began_at"] = datetime.now(UTC).isoformat()
+        yield held
+        held["ended_at"] = datetime.now(UTC).isoformat()
+    shutil.copytree(draft.scratch / "runs", draft.path / "runs", dirs_exist_ok=True)
 
 
 def _scorer(store: ArtifactStore, teacher: ArtifactRef | None) -> "Teacher | None":

@@ -119,7 +119,7 @@ def _real_pairs(
             question = RealQuestion(question=row.anchor, answer=row.answer, document=row.document, line=0)
             moved = align(question, documents)
             if not isinstance(moved, Evidence):
-                lost.append(_lost(row, moved.reason))
+                lost.append(DroppedPair.of(row, DropReason.LOST, moved.reason))
                 continue
             document, place = moved.document, (moved.doc_id, moved.answer_start, moved.answer_end)
         group, split = splits[document]
@@ -139,19 +139,6 @@ def _real_pairs(
             )
         )
     return Filtered(pairs, lost)
-
-
-def _lost(row: QueryPairRow, reason: str) -> DroppedPair:
-    return DroppedPair(
-        reason=DropReason.LOST,
-        detail=reason,
-        question=row.anchor,
-        answer=row.answer,
-        document=row.document,
-        question_type=QuestionType(row.question_type),
-        origin=Origin(row.origin),
-        split=None,
-    )
 
 
 def _synthetic_pairs(

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from rag.pairs.pair import Origin, QueryPair, QuestionType, Split
+from storage.tables import QueryPairRow
 
 
 class DropReason(StrEnum):
@@ -41,17 +42,17 @@ class DroppedPair(BaseModel):
     """None where its document is no longer there."""
 
     @classmethod
-    def of(cls, pair: QueryPair, reason: DropReason, detail: str) -> "DroppedPair":
-        """Return the record of a pair that a filter dropped."""
+    def of(cls, pair: QueryPair | QueryPairRow, reason: DropReason, detail: str) -> "DroppedPair":
+        """Return the record of a pair that a filter dropped, or of a real question that became none."""
         return cls(
             reason=reason,
             detail=detail,
             question=pair.anchor,
             answer=pair.answer,
             document=pair.document,
-            question_type=pair.question_type,
-            origin=pair.origin,
-            split=pair.split,
+            question_type=QuestionType(pair.question_type),
+            origin=Origin(pair.origin),
+            split=pair.split if isinstance(pair, QueryPair) else None,
         )
 
 

@@ -106,6 +106,12 @@ def negatives_artifact(
     )
 
 
+def with_negatives(store: ArtifactStore, train: Sequence[QueryPair], negatives: ArtifactRef | None) -> list[QueryPair]:
+    """Return the training pairs, each with what was mined for it."""
+    mined = load_negatives(store, negatives) if negatives else {}
+    return [pair.model_copy(update={"negatives": mined.get(pair.id, ())}) for pair in train]
+
+
 def load_negatives(store: ArtifactStore, ref: ArtifactRef) -> dict[str, tuple[str, ...]]:
     """Open mined negatives, by pair id; pairs without any are not in it."""
     return {pair_id: tuple(texts) for pair_id, texts in json.loads(store.unseal(ref, _PASSAGES)).items()}

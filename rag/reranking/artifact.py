@@ -1,12 +1,10 @@
 """Rerankers in the artifact store: the token vectors of an index, or a cross-encoder; and the depth that fits here."""
 
-import shutil
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rag.config import Config, RerankingConfig
 from rag.device import Device
-from rag.embedding.artifact import load_encoder
+from rag.embedding.artifact import held_for_training, load_encoder
 from rag.embedding.progress import OnProgress
 from rag.errors import DimensionMismatch
 from rag.pairs.artifact import load_pairs
@@ -108,16 +106,14 @@ def finetuned_reranker(
     }
 
     def write(draft: Draft) -> dict[str, Any]:
-        from rag.pairs.mining import load_negatives
+        from rag.pairs.mining import with_negatives
         from rag.reranking.finetune import finetune
 
         split, folder, facts = load_pairs(store, pairs), store.path(base), store.facts(base)
-        mined = load_negatives(store, negatives)
-        with device.held("fine-tuning the reranker"):
-            began_at = datetime.now(UTC)
+        with held_for_training(device, "fine-tuning the reranker", draft) as held:
             trained = finetune(
                 base=folder,
-                train=[pair.model_copy(update={"negatives": mined.get(pair.id, ())}) for pair in split.train],
+                train=with_negatives(store, split.train, negatives),
                 validation=split.tuning,
                 output=draft.path,
                 checkpoints=draft.scratch,
@@ -125,8 +121,6 @@ def finetuned_reranker(
                 on_progress=on_progress,
                 fitting=store.scratch("fitting") / "batch_sizes.json",
             )
-            held = {"began_at": began_at.isoformat(), "ended_at": datetime.now(UTC).isoformat()}
-        shutil.copytree(draft.scratch / "runs", draft.path / "runs", dirs_exist_ok=True)
         card = model_card(facts["base"], inputs, trained, config)
         (draft.path / "README.md").write_text(card, encoding="utf-8")
         return {**facts, "training": trained | held}

@@ -16,10 +16,10 @@ from benchmarks.quality.data import Question, chunkeval, covidqa, covidqa_splits
 from benchmarks.quality.home import hold_out, import_real, ingest, open_home
 from benchmarks.quality.results import BM25, UNTUNED_MIX, Answered, CurvePoint, Results, Run, gain, tables
 from benchmarks.quality.systems import PlainChunks
-from rag.corpus.document import Chunk
 from rag.pairs.artifact import collection_pairs, load_pairs
 from rag.profiles import Profile, load_config
 from rag.retrieval.index import build_index
+from tests.chunks import chunk_of
 
 ROOT = Path(__file__).parents[2]
 SMOKE = load_config(Profile.SMOKE)
@@ -97,12 +97,7 @@ def test_no_question_of_a_held_out_article_is_learned_from(root, tmp_path):
 
 
 def chunks_of(*spans, document="a.txt"):
-    return [
-        Chunk(
-            doc_id="d", document=document, page_no=1, chunk_index=i, char_start=s, char_end=e, n_tokens=9, text=f"t{i}"
-        )
-        for i, (s, e) in enumerate(spans)
-    ]
+    return [chunk_of(f"t{i}", index=i, start=s, char_end=e, document=document) for i, (s, e) in enumerate(spans)]
 
 
 def test_a_chunk_answers_that_holds_half_of_any_span():
@@ -202,12 +197,11 @@ def test_the_plain_retriever_finds_the_passage_that_says_it(encoder):
 
 
 @pytest.mark.system
-def test_a_quick_run_fills_every_row_and_draws_the_curves(tmp_path):
-    if not os.environ.get("RAGLOOP_BENCH_DATA"):
-        pytest.skip("no data in RAGLOOP_BENCH_DATA")
+def test_a_quick_run_fills_every_row_and_draws_the_curves(root, tmp_path):
     results, curves = tmp_path / "results.json", tmp_path / "curves.png"
+    env = os.environ | {"RAGLOOP_BENCH_DATA": str(root)}
     command = [sys.executable, str(ROOT / "benchmarks" / "retrieval.py"), "--quick", "--splits", "A"]
-    subprocess.run([*command, "--json", str(results), "--curves", str(curves)], check=True, timeout=900)
+    subprocess.run([*command, "--json", str(results), "--curves", str(curves)], check=True, timeout=900, env=env)
     measured = Results.model_validate_json(results.read_bytes())
     assert {run.dataset for run in measured.runs} == {"covidqa", "xquad", "chunkeval"}
     asked = measured.pooled("covidqa")

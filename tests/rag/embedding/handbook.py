@@ -4,11 +4,11 @@ import logging
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 from rag.config import EmbeddingConfig
 from rag.pairs.pair import Split
+from tests.forward_passes import pause_in_forward
 from tests.query_pairs import real_pair
 
 WORDS = "lung hearth muster homeward spate tally bellows mill wicket warden".split()
@@ -34,24 +34,6 @@ TWO_EPOCHS = CONFIG.model_copy(update={"epochs": 2, "checkpoints": 3, "learning_
 """10 steps of which 3, 6, 9 and the last are evaluated; 9 is the best."""
 
 
-def pause_in_forward(training: bool, nth: int) -> None:
-    """Say so and sleep in the nth forward pass of the training steps (two each) or of the evaluations (three each)."""
-    from sentence_transformers import SentenceTransformer
-    from torch.nn.modules.module import register_module_forward_pre_hook
-
-    passes = 0
-
-    def pause(module, _):
-        nonlocal passes
-        if isinstance(module, SentenceTransformer) and module.training is training:
-            passes += 1
-            if passes == nth:
-                os.write(1, b"here\n")
-                time.sleep(2)
-
-    register_module_forward_pre_hook(pause)
-
-
 def die_when_opening(name: str) -> None:
     """Kill this process when it opens a file to write whose path ends so."""
 
@@ -72,7 +54,10 @@ def main(folder: str, place: str, at: str) -> None:
     if place == "save":
         die_when_opening(at)
     else:
-        pause_in_forward(place == "step", int(at))
+        # A step makes two passes, an evaluation three.
+        from sentence_transformers import SentenceTransformer
+
+        pause_in_forward(SentenceTransformer, training=place == "step", nth=int(at))
     paths = Path(folder, "model"), Path(folder, "checkpoints")
     finetune(Path(get_model_path()), "", TRAIN, VALIDATION, *paths, TWO_EPOCHS)
     os.write(1, b"finished\n")

@@ -9,8 +9,8 @@ from sentence_transformers import SentenceTransformer
 
 from rag.embedding.artifact import base_embedder, finetuned_embedder
 from rag.pairs.mining import KIND
-from rag.pairs.pair import Split
 from rag.reranking.artifact import base_reranker
+from tests.query_pairs import pairs_artifact
 from tests.rag.embedding.handbook import CONFIG, TRAIN, VALIDATION
 from tests.rag.reranking import tiny_bert
 
@@ -19,14 +19,7 @@ FEW_STEPS = CONFIG.model_copy(update={"max_steps": 1, "merge_weights": (1.0,)})
 
 @pytest.fixture
 def pairs(space):
-    """A pairs artifact of the handbook."""
-
-    def write(draft):
-        for split, own in ((Split.TRAIN, TRAIN), (Split.VALIDATION, VALIDATION), (Split.EVALUATION, [])):
-            draft.seal(f"{split}.encrypted", "\n".join(pair.model_dump_json() for pair in own).encode())
-        return {"training_set": "0" * 32}
-
-    return space.artifacts.build("pairs", inputs={}, config=None, recipe=[], write=write)
+    return pairs_artifact(space.artifacts, TRAIN, VALIDATION)
 
 
 @pytest.fixture

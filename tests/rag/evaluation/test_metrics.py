@@ -1,22 +1,13 @@
 import numpy as np
 import pytest
 
-from rag.corpus.document import Chunk
 from rag.evaluation.metrics import mean_metrics, question_metrics, relevant_positions
+from tests.chunks import chunk_of
 from tests.query_pairs import real_pair
 
 
 def chunk(document, i, start, end):
-    return Chunk(
-        doc_id=document,
-        document=document,
-        page_no=1,
-        chunk_index=i,
-        char_start=start,
-        char_end=end,
-        n_tokens=1,
-        text="x",
-    )
+    return chunk_of(doc_id=document, index=i, start=start, char_end=end)
 
 
 def pair(start, end, document="a"):

@@ -8,16 +8,14 @@ from rag.pairs.export import export_pairs
 from rag.pairs.pair import Origin, Split
 from rag.pairs.questions_file import read_questions
 from storage.errors import StorageError
+from tests.chunks import chunk_of
 from tests.query_pairs import real_pair
 
 TEXT = "The lung stands outside.\nThe hearth stands inside."
 
 
 def chunk(index: int, start: int, end: int) -> Chunk:
-    return Chunk(
-        doc_id="d1", document="d1.txt", page_no=1, chunk_index=index, char_start=start, char_end=end, n_tokens=5,
-        text=TEXT[start:end],
-    )  # fmt: skip
+    return chunk_of(TEXT[start:end], "d1", index, start, document="d1.txt", n_tokens=5)
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
 import pytest
 
 from rag.config import IndexConfig, NegativesConfig, RetrievalConfig
-from rag.corpus.document import Chunk
 from rag.errors import ConfigError
 from rag.pairs.negatives import Miner, evidence_chunks
 from rag.pairs.words import normalize
 from rag.profiles import load_config
 from rag.retrieval.index import build_index
+from tests.chunks import chunk_of
 from tests.query_pairs import real_pair
 
 WARRANTY = "The heat pump is under warranty for 24 months from the day of delivery."
@@ -38,18 +38,7 @@ def chunks_of(catalogue):
         start = 0
         for place, text in enumerate(texts):
             end = start + len(text)
-            chunks.append(
-                Chunk(
-                    doc_id=name,
-                    document=name,
-                    page_no=1,
-                    chunk_index=place,
-                    char_start=start,
-                    char_end=end,
-                    n_tokens=15,
-                    text=text,
-                )
-            )
+            chunks.append(chunk_of(text, name, place, start))
             start = end
     return chunks
 

@@ -1,11 +1,9 @@
-from rag.corpus.document import Chunk
 from rag.pairs.relatedness import related_pairs
+from tests.chunks import chunk_of
 
 
 def chunk(doc_id, text, index=0):
-    return Chunk(
-        doc_id=doc_id, document=doc_id, page_no=1, chunk_index=index, char_start=0, char_end=1, n_tokens=1, text=text
-    )
+    return chunk_of(text, doc_id, index)
 
 
 BRINE = chunk("a", "The brine valve of the Skarn closes at nine bars of pressure")

@@ -4,6 +4,7 @@ from rag.corpus.document import Chunk
 from rag.pairs.dropped import DropReason
 from rag.pairs.pair import Origin, Split
 from rag.pairs.round_trip import drop_inconsistent
+from tests.chunks import chunk_of
 from tests.query_pairs import real_pair
 
 SENTENCES = (
@@ -15,10 +16,7 @@ SENTENCES = (
 
 
 def chunk(index: int, text: str, doc_id: str = "d1") -> Chunk:
-    return Chunk(
-        doc_id=doc_id, document=f"{doc_id}.txt", page_no=1, chunk_index=index, char_start=100 * index,
-        char_end=100 * index + len(text), n_tokens=9, text=text,
-    )  # fmt: skip
+    return chunk_of(text, doc_id, index, 100 * index, document=f"{doc_id}.txt")
 
 
 @pytest.fixture

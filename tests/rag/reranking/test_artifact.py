@@ -6,7 +6,6 @@ import pytest
 from rag.config import Config, RerankingConfig
 from rag.embedding.artifact import base_embedder
 from rag.errors import DimensionMismatch
-from rag.pairs.pair import Split
 from rag.reranking.artifact import (
     base_reranker,
     finetuned_reranker,
@@ -14,6 +13,7 @@ from rag.reranking.artifact import (
     load_reranker,
     reranking_depth,
 )
+from tests.query_pairs import pairs_artifact
 from tests.rag.reranking.animals import ALL, OWN, QUESTIONS, TEXTS, build, windows
 from tests.rag.reranking.tiny_bert import CONFIG, TRAIN, VALIDATION, write_base
 
@@ -45,12 +45,7 @@ def embedder(space):
 
 @pytest.fixture
 def pairs(space):
-    def write(draft):
-        for split, own in ((Split.TRAIN, TRAIN), (Split.VALIDATION, VALIDATION), (Split.EVALUATION, [])):
-            draft.seal(f"{split}.encrypted", "\n".join(pair.model_dump_json() for pair in own).encode())
-        return {"training_set": "0" * 32}
-
-    return space.artifacts.build("pairs", inputs={}, config=None, recipe=[], write=write)
+    return pairs_artifact(space.artifacts, TRAIN, VALIDATION)
 
 
 def answers(reranker):

@@ -4,11 +4,11 @@ import json
 import os
 import resource
 import sys
-import time
 from pathlib import Path
 
 from rag.config import RerankingConfig
 from rag.pairs.pair import Split
+from tests.forward_passes import pause_in_forward
 from tests.query_pairs import real_pair
 
 SUBJECTS = [f"{first}{second}x" for first in "bdfgklmnpr" for second in "aeiou"]
@@ -51,24 +51,6 @@ def write_base(folder: Path, architecture: str = "BertForSequenceClassification"
     return folder
 
 
-def pause_in_step(nth: int) -> None:
-    """Say so and sleep in the forward pass of the nth training step."""
-    from sentence_transformers import CrossEncoder
-    from torch.nn.modules.module import register_module_forward_pre_hook
-
-    passes = 0
-
-    def pause(module, _):
-        nonlocal passes
-        if isinstance(module, CrossEncoder) and module.training:
-            passes += 1
-            if passes == nth:
-                os.write(1, b"here\n")
-                time.sleep(2)
-
-    register_module_forward_pre_hook(pause)
-
-
 def limit_memory(extra_bytes: int) -> None:
     """Let this process have so much more memory than it has."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
@@ -82,7 +64,9 @@ def main(base: str, folder: str, place: str, at: str) -> None:
 
     train, config = TRAIN, CONFIG
     if place == "step":
-        pause_in_step(int(at))
+        from sentence_transformers import CrossEncoder
+
+        pause_in_forward(CrossEncoder, training=True, nth=int(at))
     else:
         train, config = TRAIN * 70, CONFIG.model_copy(update={"batch_size": 8192, "epochs": 1})
         limit_memory(int(at) * 2**20)
