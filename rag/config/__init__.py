@@ -1,0 +1,58 @@
+"""One frozen model per stage. Imports no torch."""
+
+from typing import Self
+
+from pydantic import model_validator
+
+from rag.config.gate import GateConfig
+from rag.config.language_model import LanguageModelConfig, ModelProvider
+from rag.config.pairs import ChunkingConfig, PairsConfig, SplitConfig, SynthesisConfig, Writer
+from rag.config.retrieval import EncodingConfig, Expansion, IndexConfig, RetrievalConfig
+from rag.config.stage import COLLECTION, Stage
+from rag.config.training import EmbeddingConfig, NegativesConfig, RerankingConfig
+
+__all__ = [
+    "COLLECTION",
+    "ChunkingConfig",
+    "Config",
+    "EmbeddingConfig",
+    "EncodingConfig",
+    "Expansion",
+    "GateConfig",
+    "IndexConfig",
+    "LanguageModelConfig",
+    "ModelProvider",
+    "NegativesConfig",
+    "PairsConfig",
+    "RerankingConfig",
+    "RetrievalConfig",
+    "SplitConfig",
+    "Stage",
+    "SynthesisConfig",
+    "Writer",
+]
+
+
+class Config(Stage):
+    """All stages of one run."""
+
+    chunking: ChunkingConfig = ChunkingConfig()
+    synthesis: SynthesisConfig = SynthesisConfig()
+    pairs: PairsConfig = PairsConfig()
+    split: SplitConfig = SplitConfig()
+    negatives: NegativesConfig = NegativesConfig()
+    embedding: EmbeddingConfig = EmbeddingConfig()
+    reranking: RerankingConfig = RerankingConfig()
+    encoding: EncodingConfig = EncodingConfig()
+    index: IndexConfig = IndexConfig()
+    retrieval: RetrievalConfig = RetrievalConfig()
+    gate: GateConfig = GateConfig()
+
+    @model_validator(mode="after")
+    def _distilling_has_a_teacher(self) -> Self:
+        if self.embedding.distill_weight and not (self.reranking.method == "cross-encoder" and self.negatives.per_pair):
+            raise ValueError(
+                "embedding.distill_weight needs a cross-encoder and mined negatives: set reranking.method to "
+                "cross-encoder and negatives.per_pair above 0, or distill_weight to 0"
+            )
+        return self
