@@ -28,6 +28,7 @@ from deployments.environment import (
 )
 from deployments.processes import MARK, end_home, marked_processes
 from deployments.supervisor import PATIENCE_S, Supervisor, server_part, worker_part
+from rag.profiles import detect_profile
 from rag.workspace import Workspace
 from storage.errors import RagloopError
 
@@ -108,10 +109,12 @@ def _bootstrap() -> list[str]:
 
 def _sweep(space: Workspace) -> None:
     from deployments.sweep import sweep
+    from rag.deletion import finish_deletions
 
     swept = sweep(space.database, space.settings.feedback_threshold)
     if swept.events:
         logger.info("enough feedback waits: a retraining was asked for")
+    finish_deletions(space, space.settings.stages(space.settings.profile or detect_profile()))
 
 
 @contextmanager

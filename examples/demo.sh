@@ -21,7 +21,7 @@ step "4. What serves now"
 "$ragloop" releases show production --collection handbook
 
 step "5. A question that the company's own words never use"
-"$ragloop" search "what happens to my service plan when I sell the house" --collection handbook --top-k 3
+"$ragloop" ask "what happens to my service plan when I sell the house" --collection handbook
 
 step "Where to look next"
 cat <<TXT

@@ -10,7 +10,15 @@ from rag.retrieval.searcher import SearchModels
 from rag.settings import Settings
 from tasks.corpus import collection_corpus
 from tasks.pairs import collection_pairs_ref
-from tasks.training import build_reranker, encode_shard, index_corpus, learn_weights, plan_shards, serving_embedder
+from tasks.training import (
+    build_reranker,
+    encode_shard,
+    index_corpus,
+    learn_abstention,
+    learn_weights,
+    plan_shards,
+    serving_embedder,
+)
 
 
 @flow(flow_run_name=stage_name)
@@ -22,7 +30,7 @@ def build_index(
     pairs: ArtifactUri = None,
     shuffle_labels: ShuffleLabels = False,
 ) -> Candidate:
-    """Index the corpus, prepare its reranker, and learn on validation questions how much each score counts."""
+    """Index the corpus, prepare its reranker, and learn on validation questions how to rank and when to answer."""
     config, settings = stage_config(profile, shuffle_labels), Settings()
     documents = collection_corpus(collection, corpus)
     model = serving_embedder(collection, embedder)
@@ -36,4 +44,6 @@ def build_index(
     reranker = build_reranker(collection, index, model, questions, config)
     models = SearchModels(embedder=model, index=index, reranker=reranker)
     retrieval = learn_weights(models, questions, config)
-    return announced(Candidate(corpus=documents, pairs=questions, models=models, retrieval=retrieval))
+    threshold = learn_abstention(models, retrieval, questions, config)
+    parts = {"corpus": documents, "pairs": questions, "models": models, "retrieval": retrieval}
+    return announced(Candidate(**parts, evidence_threshold=threshold))

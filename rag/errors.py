@@ -37,3 +37,7 @@ class DimensionMismatch(RagloopError):
 
 class OutOfMemory(RagloopError):
     """A training that does not fit this machine's memory, however few texts it takes at a time."""
+
+
+class NoGenerator(RagloopError):
+    """Nobody was left to answer a question; the message names each that was asked, and why it did not."""

@@ -16,7 +16,7 @@ from rag.retrieval.artifact import index_artifact
 from rag.retrieval.searcher import SearchModels, load_retriever
 from rag.workspace import Workspace
 from storage.artifacts import ArtifactRef
-from storage.errors import ProductionMoved, ReleaseNotFound
+from storage.errors import ArtifactMissing, ProductionMoved, ReleaseNotFound, ReleaseWithdrawn
 from storage.registry import Evaluation, Release, ReleaseState
 
 if TYPE_CHECKING:
@@ -36,10 +36,17 @@ class Candidate(BaseModel):
     pairs: ArtifactRef
     models: SearchModels
     retrieval: RetrievalConfig
+    evidence_threshold: float | None = None
+    """Evidence under which the documents are taken not to say; None if none was learned."""
 
 
 def search_models(release: Release) -> SearchModels:
-    """Return what a release searches with."""
+    """Return what a release searches with.
+
+    :raises ReleaseWithdrawn: if it may not serve again.
+    """
+    if release.state is ReleaseState.WITHDRAWN:
+        raise ReleaseWithdrawn(f"release {release.id} cannot be searched ({release.reason}): name another")
     return SearchModels(embedder=release.embedder, index=release.index, reranker=release.reranker)
 
 
@@ -86,14 +93,14 @@ def refresh_release(space: Workspace, collection: str, config: Config) -> Releas
     """Put the documents as they stand into production, under the models that serve; the first time, the untuned ones.
 
     No gate: the models do not change, and people expect to find what they have just added. If other models or documents
-    begin to serve while these are indexed, it begins again from those.
+    begin to serve, or one is deleted, while these are indexed, it begins again from those.
     """
     while True:
         production = space.registry.production(collection)
         try:
             return _refresh(space, collection, production, config)
         except ProductionMoved:
-            logger.info("another release began to serve %s meanwhile: indexing the documents for it", collection)
+            logger.info("what serves %s or its documents changed meanwhile: indexing them anew", collection)
 
 
 def _refresh(space: Workspace, collection: str, production: Release | None, config: Config) -> Release:
@@ -106,11 +113,17 @@ def _refresh(space: Workspace, collection: str, production: Release | None, conf
         embedder, answering = production.embedder, production.answering
         reason, action = f"documents changed; the models of release {production.id}", "refresh"
     corpus = corpus_artifact(space.artifacts, space.database, collection)
-    index = index_artifact(space.artifacts, space.device, corpus, embedder, config, with_tokens=reranker is not None)
-    if production is not None and production.index == index:
-        return production
-    if reranker is not None:
-        reranker = moved_reranker(space.artifacts, space.device, reranker, index, embedder, config)
+    try:
+        index = index_artifact(
+            space.artifacts, space.device, corpus, embedder, config, with_tokens=reranker is not None
+        )
+        if production is not None and production.index == index:
+            return production
+        if reranker is not None:
+            reranker = moved_reranker(space.artifacts, space.device, reranker, index, embedder, config)
+    except ArtifactMissing as error:
+        _require_corpus(space, collection, corpus, error)
+        raise
     before = production.id if production else None
     release = space.registry.register(
         collection,
@@ -123,12 +136,19 @@ def _refresh(space: Workspace, collection: str, production: Release | None, conf
         config=config.model_dump(mode="json"),
         lineage={**(production.lineage if production else {}), "corpus": corpus.model_dump()},
     )
-    return space.registry.promote(collection, release.id, reason, action=action, instead_of=before)
+    release = space.registry.promote(collection, release.id, reason, action=action, instead_of=before)
+    _require_corpus(space, collection, corpus)
+    return release
 
 
 def register_candidate(space: Workspace, collection: str, candidate: Candidate, config: Config) -> Release:
-    """Record a candidate for the place of what serves; the same one twice is the same release."""
+    """Record a candidate for the place of what serves; the same one twice is the same release.
+
+    :raises ReleaseNotFound: if the collection has no release.
+    :raises ProductionMoved: if it holds a document that was deleted.
+    """
     production = serving_release(space, collection)
+    _require_corpus(space, collection, candidate.corpus)
     return space.registry.register(
         collection,
         parent_id=production.id,
@@ -138,8 +158,23 @@ def register_candidate(space: Workspace, collection: str, candidate: Candidate, 
         reranker=candidate.models.reranker if candidate.retrieval.rerank_weight else None,
         answering=candidate.retrieval.model_dump(),
         config=config.model_dump(mode="json"),
-        lineage={"corpus": candidate.corpus.model_dump(), "pairs": candidate.pairs.model_dump()},
+        lineage={
+            "corpus": candidate.corpus.model_dump(),
+            "pairs": candidate.pairs.model_dump(),
+            "evidence_threshold": candidate.evidence_threshold,
+        },
     )
+
+
+def _require_corpus(
+    space: Workspace, collection: str, corpus: ArtifactRef, error: ArtifactMissing | None = None
+) -> None:
+    """Check that none of the documents that something was made of was deleted meanwhile.
+
+    :raises ProductionMoved: if one was.
+    """
+    if space.artifacts.find(corpus.kind, corpus.digest) is None:
+        raise ProductionMoved(f"a document of {collection} was deleted meanwhile: run it again") from error
 
 
 def settled(space: Workspace, collection: str, candidate: Release, pairs: ArtifactRef) -> str | None:

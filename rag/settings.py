@@ -56,6 +56,14 @@ class Settings(BaseSettings):
     task_runner: TaskRunnerKind = TaskRunnerKind.THREADS
     task_runner_address: str | None = None
     """Address of the Dask scheduler or the Ray cluster; a temporary one on this machine unless given."""
+    requests_per_minute: int = Field(600, ge=0)
+    """That one key may make of the HTTP API; 0 for any number."""
+    answers_at_once: int = Field(16, ge=1, le=256)
+    """Questions that the HTTP API works on at the same time; eight times as many may wait."""
+    max_upload_mb: int = Field(64, ge=1, le=200)
+    """Largest file that the HTTP API takes."""
+    metrics_open: bool = False
+    """Show /metrics to whoever reaches the port; it needs an admin's key otherwise."""
     device_lock: Path = Path(tempfile.gettempdir()) / "ragloop-device.lock"
     """Held by whoever trains on this machine's card; one for each card, if there are several."""
 

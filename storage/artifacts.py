@@ -5,13 +5,13 @@ import logging
 import secrets
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from pydantic import JsonValue
 
+from storage.draft import Draft
 from storage.errors import ArtifactMissing, SealBroken
 from storage.folders import FULL, check_file_name, check_name, disk_error, disk_errors, locked, sweep, sync, sync_tree
 from storage.manifest import MANIFEST, ArtifactRef, Manifest, describe, parse_manifest
@@ -24,25 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["ArtifactRef", "ArtifactStore", "Draft", "Manifest"]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Draft:
-    """The folder in which an artifact is being written."""
-
-    path: Path
-    ref: ArtifactRef
-    scratch: Path
-    """For checkpoints: outlives a killed build of the same artifact, and is removed when it is complete."""
-    sealer: Sealer
-
-    def seal(self, name: str, data: bytes) -> None:
-        """Add a sealed file, bound to this artifact and name."""
-        self.sealer.write_sealed(self.path / check_file_name(name), data, f"{self.ref.name}/{name}")
-
-    def seal_file(self, name: str, source: Path) -> None:
-        """Add a sealed copy of a file of any size, bound to this artifact and name."""
-        self.sealer.seal_file(source, self.path / check_file_name(name), f"{self.ref.name}/{name}")
 
 
 class ArtifactStore:
@@ -90,13 +71,16 @@ class ArtifactStore:
         recipe: Sequence[str],
         write: Callable[[Draft], Mapping[str, JsonValue] | None],
         quietly: bool = False,
+        reads: Sequence[ArtifactRef] = (),
     ) -> ArtifactRef:
         """Return the artifact, built by `write` unless it is there; what `write` returns are the manifest's facts.
 
         That it is there already is said in the log, unless `quietly`: one of many says nothing to people. A second
-        process that builds the same waits, then reuses. A killed build leaves nothing but its scratch.
+        process that builds the same waits, then reuses. A killed build leaves nothing but its scratch. What was built
+        while one of those that it `reads` was removed is removed too.
 
         :raises StorageError: if the disk is full or cannot be written.
+        :raises ArtifactMissing: if one that it reads was removed meanwhile.
         """
         plan = _plan(inputs, config, recipe)
         ref = ArtifactRef.of(kind, digest_json({"kind": kind, **plan}))
@@ -113,7 +97,43 @@ class ArtifactStore:
                 if self._bucket is not None:
                     self._upload(ref, self._bucket)
             shutil.rmtree(self._scratch(ref.digest), ignore_errors=True)
+        # Only now: who removes looks for what was made of it afterwards, so one of the two sees the other.
+        for source in reads:
+            if self.find(source.kind, source.digest) is None:
+                self.remove(ref)
+                raise ArtifactMissing(f"{source.uri} was removed while {ref.uri} was made from it: run it again")
         return ref
+
+    def refs(self) -> list[ArtifactRef]:
+        """Return all complete artifacts, copies in the local cache included.
+
+        :raises StorageError: if the root cannot be read.
+        """
+        with disk_errors(self._root):
+            names = {f"{path.parent.parent.name}/{path.parent.name}" for path in self._root.glob(f"*/*/{MANIFEST}")}
+        if self._bucket is not None:
+            names.update(self._bucket.names())
+        return [ArtifactRef.parse(f"artifact:{name}") for name in sorted(names) if not name.startswith(".")]
+
+    def remove(self, ref: ArtifactRef) -> None:
+        """Remove an artifact with its local copy, if it is there; its folder leaves its place in one step.
+
+        :raises StorageError: if it cannot be removed.
+        """
+        if self._bucket is not None:
+            self._bucket.remove(ref.name)
+        self._take_away(ref)
+
+    def drop_copy(self, ref: ArtifactRef) -> None:
+        """Remove this machine's copy of what another one has removed from the bucket."""
+        if self._bucket is not None and self._folder(ref).exists() and self._bucket.read_manifest(ref.name) is None:
+            self._take_away(ref)
+
+    def remove_leftovers(self) -> None:
+        """Remove what builds and removals that were killed have left."""
+        with disk_errors(self._building):
+            if self._building.is_dir():
+                sweep(self._building)
 
     def path(self, ref: ArtifactRef) -> Path:
         """Return a local folder with the artifact's files, whose sizes have been checked.
@@ -200,6 +220,18 @@ class ArtifactStore:
                 raise disk_error(error, part) from error
             raise
         finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+    def _take_away(self, ref: ArtifactRef) -> None:
+        folder = self._folder(ref)
+        with disk_errors(folder):
+            self._building.mkdir(mode=0o700, parents=True, exist_ok=True)
+            part = self._building / f"{ref.kind}-{ref.digest}.{secrets.token_hex(4)}"
+            try:
+                folder.rename(part)
+            except FileNotFoundError:
+                return
+            sync(folder.parent)
             shutil.rmtree(part, ignore_errors=True)
 
     def _move_in(self, part: Path, folder: Path) -> None:

@@ -92,6 +92,29 @@ class Bucket:
             with self._explained(f"{name}/{file}"):
                 self._fs.get_file(self._at(name, attempt, file), str(target))
 
+    def names(self) -> list[str]:
+        """Return `kind/digest` of each complete folder.
+
+        :raises StorageError: if the bucket cannot be reached.
+        """
+        with self._explained("its folders"):
+            found = self._fs.glob(self._at("*", "*", "manifest.json"))
+            return ["/".join(str(path).split("/")[-3:-1]) for path in found]
+
+    def remove(self, name: str) -> None:
+        """Remove a folder, its manifest last, so that a removal that was killed is found again.
+
+        :raises StorageError: if the bucket cannot be written.
+        """
+        manifest = self._at(name, "manifest.json")
+        with self._explained(name):
+            self._fs.invalidate_cache()
+            if self._fs.exists(manifest):
+                others = [path for path in self._fs.find(self._at(name)) if not str(path).endswith("/manifest.json")]
+                if others:
+                    self._fs.rm(others)
+                self._fs.rm(self._at(name), recursive=True)
+
     def discard(self, name: str, attempt: str) -> None:
         """Remove an upload that does not count."""
         with suppress(Exception):

@@ -127,6 +127,14 @@ class Database:
                 if _revision(connection) != HEAD:
                     self._upgrade(connection)
 
+    def empty_log(self) -> None:
+        """Leave no copy of deleted rows in SQLite's write-ahead log, unless somebody reads it now."""
+        if self.is_sqlite:
+            with self._explained(), self.engine.connect() as connection:
+                raw = connection.connection.driver_connection
+                assert raw is not None
+                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def close(self) -> None:
         """Close the pooled connections."""
         self.engine.dispose()
@@ -198,10 +206,11 @@ def _with_driver(url: str) -> URL:
 
 
 def _engine_options(url: URL) -> dict[str, Any]:
+    # Parameters are hidden from errors, which go into logs.
     if url.get_backend_name() == "sqlite":
-        return {"connect_args": {"timeout": _BUSY_TIMEOUT_MS / 1000}}
+        return {"connect_args": {"timeout": _BUSY_TIMEOUT_MS / 1000}, "hide_parameters": True}
     # Under a stricter level, one could wait for a lock and then not see what its last holder wrote.
-    return {"pool_pre_ping": True, "isolation_level": "READ COMMITTED"}
+    return {"pool_pre_ping": True, "isolation_level": "READ COMMITTED", "hide_parameters": True}
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -213,6 +222,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         _set_wal(cursor)
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten, sealed as it is
     finally:
         cursor.close()
 

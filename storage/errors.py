@@ -28,5 +28,9 @@ class ReleaseNotFound(StorageError):
     """No release answers to that id."""
 
 
+class ReleaseWithdrawn(StorageError):
+    """A release that may not serve again."""
+
+
 class ProductionMoved(StorageError):
     """Another release began to serve than the one that was to be replaced."""

@@ -1,13 +1,13 @@
 """Releases, and which of them serves. Promote and rollback swap one row in one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, Literal
 
 from sqlmodel import Session, col, select
 
 from storage.columns import utc_now
 from storage.database import Database
-from storage.errors import ProductionMoved, ReleaseNotFound, StorageError
+from storage.errors import ProductionMoved, ReleaseNotFound, ReleaseWithdrawn, StorageError
 from storage.manifest import ArtifactRef
 from storage.recipes import digest_json
 from storage.release import Evaluation, Promotion, Release, ReleaseState, evaluation_fact, release_fact
@@ -59,6 +59,8 @@ class Registry:
                 )
                 session.add(row)
                 session.flush()
+            elif row.state == ReleaseState.WITHDRAWN:  # its documents are back, and so are its parts
+                row.state, row.reason = ReleaseState.CANDIDATE, reason
             return release_fact(row)
 
     def find(self, collection: str, digest: str) -> Release | None:
@@ -105,6 +107,7 @@ class Registry:
         :param instead_of: the release that must still serve, None for none; what was built for it would undo another.
         :raises ReleaseNotFound: if the collection has none with that id.
         :raises ProductionMoved: if another release than `instead_of` serves.
+        :raises ReleaseWithdrawn: if it was.
         """
         with self._database.session() as session:
             self._database.lock(session, f"releases/{collection}")
@@ -113,21 +116,60 @@ class Registry:
                 raise ProductionMoved(
                     f"another release began to serve {collection} before release {release_id} could: run it again"
                 )
-            return _swap(session, _row(session, collection, release_id), reason, action)
+            row = _row(session, collection, release_id)
+            if row.state == ReleaseState.WITHDRAWN:
+                raise ReleaseWithdrawn(f"release {release_id} cannot serve again ({row.reason}): promote another")
+            return _swap(session, row, reason, action)
 
-    def rollback(self, collection: str, reason: str) -> Release:
-        """Let the release serve that did before; again, the one before that.
+    def withdraw(
+        self, collection: str, index_uris: Set[str], reason: str, production_too: bool = False
+    ) -> Sequence[int]:
+        """Let no release with one of these indexes serve again; return their ids.
 
-        :raises ReleaseNotFound: if none served before.
+        With `production_too` the one that serves is among those, and nothing serves the collection until the next
+        promotion.
+
+        :raises ProductionMoved: if one of them serves and is not to be touched.
         """
         with self._database.session() as session:
             self._database.lock(session, f"releases/{collection}")
-            served = _served(session, collection)
-            if len(served) < 2:
-                raise ReleaseNotFound(
-                    f"collection {collection!r} has no earlier release to roll back to: promote one by its id"
+            query = select(ReleaseRow).where(ReleaseRow.collection == collection).order_by(col(ReleaseRow.id))
+            rows = [row for row in session.exec(query) if row.index_uri in index_uris]
+            production = session.get(ProductionRow, collection, populate_existing=True)
+            if production is not None and production.release_id in {row.id for row in rows}:
+                if not production_too:
+                    raise ProductionMoved(f"release {production.release_id} began to serve {collection}: run it again")
+                session.delete(production)
+                session.add(
+                    PromotionRow(
+                        collection=collection,
+                        release_id=production.release_id,
+                        previous_id=production.release_id,
+                        action="withdraw",
+                        reason=reason,
+                    )
                 )
-            return _swap(session, _row(session, collection, served[-2]), reason, "rollback")
+            for row in rows:
+                if row.state != ReleaseState.WITHDRAWN:
+                    row.state, row.reason = ReleaseState.WITHDRAWN, reason
+            return [_id(row.id) for row in rows]
+
+    def rollback(self, collection: str, reason: str) -> Release:
+        """Let the release serve that did before; again, the one before that. Those withdrawn are passed over.
+
+        :raises ReleaseNotFound: if none served before that still can.
+        """
+        with self._database.session() as session:
+            self._database.lock(session, f"releases/{collection}")
+            earlier = [_row(session, collection, release_id) for release_id in _served(session, collection)[:-1]]
+            able = [row for row in earlier if row.state != ReleaseState.WITHDRAWN]
+            if not able:
+                why = ", since those before held a document that was deleted" if earlier else ""
+                raise ReleaseNotFound(
+                    f"collection {collection!r} has no earlier release to roll back to{why}: "
+                    "see `ragloop releases list` for one to promote"
+                )
+            return _swap(session, able[-1], reason, "rollback")
 
     def keep_out(self, release_id: int, reason: str) -> Release:
         """Note that a candidate failed.
@@ -143,7 +185,8 @@ class Registry:
             production = session.get(ProductionRow, row.collection)
             if production is not None and production.release_id == release_id:
                 raise StorageError(f"release {release_id} serves and cannot be kept out: roll back or promote another")
-            row.state, row.reason = ReleaseState.KEPT_OUT, reason
+            if row.state != ReleaseState.WITHDRAWN:
+                row.state, row.reason = ReleaseState.KEPT_OUT, reason
             return release_fact(row)
 
     def record_evaluation(
@@ -231,6 +274,10 @@ def _served(session: Session, collection: str) -> list[int]:
     for change in _promotions(session, collection):
         if change.action == "rollback":
             served.pop()
+            while served[-1] != change.release_id:  # withdrawn ones, which it passed over
+                served.pop()
+        elif change.action == "withdraw":
+            served.clear()
         else:
             served.append(change.release_id)
     return served

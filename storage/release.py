@@ -17,6 +17,8 @@ class ReleaseState(StrEnum):
     PRODUCTION = "production"
     KEPT_OUT = "kept_out"
     RETIRED = "retired"
+    WITHDRAWN = "withdrawn"
+    """It held a document that was deleted, and cannot serve again."""
 
 
 class Release(BaseModel):

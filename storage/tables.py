@@ -189,6 +189,16 @@ class InteractionRow(Table, table=True):
     retrieved: list[dict[str, Any]] = _json(list)
     """Chunk ids, ranks and scores."""
     generator: str | None = None
+    history: str | None = _sealed("interaction.history", nullable=True)
+    """What was said before, as JSON."""
+    citations: list[dict[str, Any]] = _json(list)
+    """Of the answer: number, chunk id, document id and span."""
+    found: bool | None = None
+    """Whether the documents were taken to answer it."""
+    support: float | None = None
+    silent: list[dict[str, Any]] = _json(list)
+    """Generators that did not answer, and why."""
+    cached: bool = False
     timings: dict[str, Any] = _json()
     """Seconds by step."""
     created_at: datetime = _time()
@@ -207,6 +217,8 @@ class FeedbackRow(Table, table=True):
     kind: str
     value: float | None = None
     text: str | None = _sealed("feedback.text", nullable=True)
+    chunk_id: str | None = None
+    """The passage that it is about."""
     user_fingerprint: str | None = None
     created_at: datetime = _time()
 
@@ -240,3 +252,58 @@ class WatermarkRow(Table, table=True):
     collection: str = Field(primary_key=True)
     feedback_id: int = 0
     updated_at: datetime = _time()
+
+
+class ApiKeyRow(Table, table=True):
+    """A key of the HTTP API; only its digest is kept."""
+
+    __tablename__ = "api_key"
+
+    id: str = Field(primary_key=True)
+    """The key's first characters, by which people name it."""
+    key_sha256: str = Field(unique=True)
+    role: str
+    collections: list[str] = _json(list)
+    """What it opens; empty for all."""
+    created_at: datetime = _time()
+    expires_at: datetime | None = _time_or_none()
+    revoked_at: datetime | None = _time_or_none()
+
+
+class UploadRow(Table, table=True):
+    """A file that came through the API, and what became of it."""
+
+    __tablename__ = "upload"
+
+    id: str = Field(primary_key=True)
+    collection: str = Field(index=True)
+    name: str
+    state: str
+    """waiting, reading, done or refused."""
+    reason: str | None = None
+    """Why it was refused."""
+    content_sha256: str
+    size_bytes: int = Field(sa_type=BigInteger)
+    artifact_uri: str
+    """The sealed file."""
+    created_at: datetime = _time()
+    finished_at: datetime | None = _time_or_none()
+
+
+class DeletionRow(Table, table=True):
+    """A document that was deleted: what is left to do while it is not finished, and by what its traces are known."""
+
+    __tablename__ = "deletion"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: int | None = Field(default=None, primary_key=True)
+    collection: str = Field(index=True)
+    name: str = _sealed("deletion.name")
+    doc_ids: list[str] = _json(list)
+    """Of all its versions."""
+    artifacts: list[str] = _json(list)
+    """What was made of it, by URI; noted before it is removed."""
+    counts: dict[str, int] = _json()
+    """Rows removed or redacted, by what they are."""
+    created_at: datetime = _time()
+    finished_at: datetime | None = _time_or_none()

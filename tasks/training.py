@@ -3,6 +3,7 @@
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from rag.answering.abstention import learned_threshold
 from rag.config import Config, EmbeddingConfig, RetrievalConfig
 from rag.embedding.artifact import base_embedder, finetuned_embedder
 from rag.llm.access import LanguageModels
@@ -100,6 +101,14 @@ def learn_weights(models: SearchModels, pairs: ArtifactRef, config: Config) -> R
     """Learn how much each score counts."""
     space = Workspace.open(Settings())
     return learned_retrieval(space.artifacts, models, pairs, config, LanguageModels.of(space))
+
+
+@task(cache_policy=NO_CACHE)
+def learn_abstention(
+    models: SearchModels, retrieval: RetrievalConfig, pairs: ArtifactRef, config: Config
+) -> float | None:
+    """Learn from which evidence on a question is taken to be answered by the documents."""
+    return learned_threshold(Workspace.open(Settings()).artifacts, models, retrieval, pairs, config)
 
 
 def _from_hub() -> bool:

@@ -1,4 +1,4 @@
-"""A server on the loopback that speaks Groq's protocol: it answers from the passage of the prompt, or fails as told."""
+"""A server on the loopback that speaks Groq's protocol: it answers out of the prompt, or fails as told."""
 
 import json
 import re
@@ -9,13 +9,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 
 PASSAGE = re.compile(r"<<<\n(.*?)\n>>>", re.DOTALL)
+NUMBERED = re.compile(r'<passage-(\w+) number="(\d+)"[^>]*>\n(.*?)\n</passage-\1>', re.DOTALL)
 WANTED = re.compile(r"(\d+) (factual|analytical|comparative)")
 DRAFT = re.compile(r"^(\d+)\. Question: .*?\n   Evidence: (.*?)\n", re.MULTILINE)
 
 
 def written(messages: list[dict[str, str]]) -> str:
-    """Return what a good model would answer: questions with quotes out of the passages, or numbered answers."""
+    """Return what a good model would answer: cited sentences, questions with quotes, or numbered answers."""
     asked = messages[-1]["content"]
+    if numbered := NUMBERED.findall(asked):
+        firsts = [(number, sentences(text)[:1]) for _, number, text in numbered[:2]]
+        return " ".join(f"{sentence.rstrip('.')} [{number}]." for number, found in firsts for sentence in found)
     if "Answer so far:" in asked:
         return "\n".join(f"{number}. Surely, {evidence}" for number, evidence in DRAFT.findall(asked))
     passages = [sentences(text) for text in PASSAGE.findall(asked)]
@@ -45,6 +49,8 @@ class GroqServer:
         self.faults: list[Fault] = []
         self.headers: dict[str, str] = {}
         self.write: Callable[[list[dict[str, str]]], str] = written
+        self.first_s = self.piece_s = 0.0
+        """Of a stream: the wait for its first piece, and before each further one."""
         self.url = ""
         self.lock = Lock()
 
@@ -90,7 +96,8 @@ class Exchange(BaseHTTPRequestHandler):
         for name, value in {"content-type": "text/event-stream", **self.groq.headers}.items():
             self.send_header(name, value)
         self.end_headers()
-        for event in events:
+        for place, event in enumerate(events):
+            time.sleep(self.groq.piece_s if place else self.groq.first_s)
             self.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
         if done:
             self.wfile.write(b"data: [DONE]\n\n")
@@ -149,6 +156,16 @@ def stalls(seconds: float) -> Fault:
         exchange.close_connection = True
 
     return stall
+
+
+def freezes(text: str, seconds: float) -> Fault:
+    """Stream a part of an answer, then nothing for so long, then close."""
+
+    def freeze(exchange: Exchange, request: dict) -> None:
+        exchange.stream([chunk(request, {"content": text})], done=False)
+        time.sleep(seconds)
+
+    return freeze
 
 
 def streams(*events: str) -> Fault:

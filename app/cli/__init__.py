@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 
 import rag  # noqa: F401  sets the switches that heavy packages read when they are imported
-from app.cli import corpus, loop, operations, pairs, releases
+from app.cli import ask, corpus, feedback, keys, loop, operations, pairs, releases, serve
 from app.cli.options import complain
 from storage.errors import RagloopError
 
@@ -19,8 +19,10 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
 )
-for _group in (corpus, loop, operations):
+for _group in (ask, corpus, loop, operations, serve):
     app.add_typer(_group.commands)
+app.add_typer(feedback.commands, name="feedback")
+app.add_typer(keys.commands, name="keys")
 app.add_typer(pairs.commands, name="pairs")
 app.add_typer(releases.commands, name="releases")
 

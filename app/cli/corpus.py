@@ -1,5 +1,6 @@
 """Documents in, passages out."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -63,6 +64,42 @@ def documents(collection: Collection = "default", as_json: AsJson = False) -> No
     fields = ("name", "version", "n_pages", "n_chunks", "n_chars", "split", "ingested_at")
     rows = [{f: getattr(d, f) for f in fields} for d in active_documents(open_workspace().database, collection)]
     show_rows(rows, f"documents of {collection}", as_json, empty="none; add some with `ragloop ingest PATH`")
+
+
+@commands.command()
+def forget(
+    name: Annotated[str, typer.Argument(help="The document's name, as `ragloop documents` lists it.")],
+    collection: Collection = "default",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    profile: ProfileName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a document: its text, vectors, questions, answers that cite it, and the releases that hold it."""
+    from app.output import say_steps, show_facts
+    from rag.corpus.artifact import active_documents
+    from rag.deletion import delete_document
+
+    space = open_workspace(INGEST_MB)
+    config = chosen_config(space, profile)
+    document = next((row for row in active_documents(space.database, collection) if row.name == name), None)
+    if document is not None and not yes:  # one that is not there is none, or was begun to be deleted
+        if not sys.stdin.isatty():
+            raise RagloopError(f"deleting {name!r} cannot be undone: add --yes to have it done without being asked")
+        print(f"{name} of {collection}: version {document.version} and those before, {document.n_chunks} passages, its")
+        print("vectors, its questions, and the answers that cite it. Files that were exported, and backups, stay.")
+        if not typer.confirm("Delete it for good?"):
+            raise typer.Exit(1)
+    say_steps()
+    done = delete_document(space, collection, name, config)
+    if as_json:
+        print(done.model_dump_json(indent=2))
+        return
+    facts = done.model_dump(exclude={"withdrawn", "releases"}) | {"serving": done.serving or "nothing"}
+    for title, ids in (("withdrawn", done.withdrawn), ("trained on it", done.releases)):
+        facts[title] = ", ".join(f"release {number}" for number in ids) or "none"
+    show_facts(facts, as_json=False)
+    if done.serving_saw_it:
+        print("the models that serve have learned from it: `ragloop retrain` trains new ones without it")
 
 
 @commands.command()

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.options import AsJson, open_workspace
+from app.cli.options import AsJson, chosen_config, open_workspace
 
 commands = typer.Typer()
 
@@ -118,13 +118,15 @@ def deploy(
 
 @commands.command()
 def sweep(as_json: AsJson = False) -> None:
-    """Send the wake-ups that wait, and watch runs that nobody hears of; `ragloop up` does it by itself."""
+    """Finish deletions that were killed, send wake-ups that wait, watch silent runs; `ragloop up` does it by itself."""
     import dataclasses
 
     from app.cli.ephemeral import use_running_server
     from app.output import show_facts
+    from rag.deletion import finish_deletions
 
     space = open_workspace()
+    finish_deletions(space, chosen_config(space, None))
     use_running_server(space.home)
     from deployments.sweep import sweep as sweep_once
 

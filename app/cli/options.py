@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from rag.workspace import Workspace
 
 
-def _collection_name(name: str) -> str:
+def collection_name(name: str) -> str:
+    """Return the name of a collection.
+
+    :raises RagloopError: if none can be called so.
+    """
     import re
 
     from rag.config import COLLECTION
@@ -24,7 +28,7 @@ def _collection_name(name: str) -> str:
 
 
 Collection = Annotated[
-    str, typer.Option("--collection", "-c", help="Which collection of documents.", callback=_collection_name)
+    str, typer.Option("--collection", "-c", help="Which collection of documents.", callback=collection_name)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 ProfileName = Annotated[

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from app.cli.options import AsJson, Collection, ProfileName, chosen_config, complain, open_workspace
+from storage.errors import RagloopError
 
 commands = typer.Typer(help="Real and synthetic questions.", no_args_is_help=True)
 
@@ -31,6 +32,60 @@ def import_pairs(
     show_facts(facts, as_json)
     if summary.refused:
         raise typer.Exit(2)
+
+
+@commands.command("harvest")
+def harvest_log(
+    file: Annotated[Path, typer.Argument(help="JSONL of turns: conversation_id, role, content; or of {messages: []}.")],
+    collection: Collection = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Take the questions of a chat log whose answers stand in the documents; the others are refused by line."""
+    from app.output import show_facts
+    from rag.pairs.harvest import harvest
+    from rag.pairs.json_lines import file_lines
+
+    summary = harvest(open_workspace(), collection, file_lines(file), str(file))
+    for reason in summary.refused:
+        complain(reason)
+    show_facts(summary.model_dump() | {"refused": len(summary.refused)}, as_json)
+
+
+@commands.command("candidates")
+def candidates(
+    accept: Annotated[list[str] | None, typer.Option(help="Id of one to judge releases by; may be repeated.")] = None,
+    accept_all: Annotated[bool, typer.Option("--all", help="Accept all of them.")] = False,
+    collection: Collection = "default",
+    profile: ProfileName = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what feedback asks of documents that releases are judged by; a person accepts what is right."""
+    from app.output import show_facts, show_rows
+    from rag.pairs.candidates import accept_candidates, candidate_questions
+
+    if accept and accept_all:
+        raise RagloopError("give --accept with ids, or --all for all of them")
+    space = open_workspace()
+    config = chosen_config(space, profile)
+    if accept or accept_all:
+        summary = accept_candidates(space, collection, config, None if accept_all else accept)
+        for reason in summary.refused:
+            complain(reason)
+        show_facts({"accepted": summary.imported, "refused": len(summary.refused)}, as_json)
+        return
+    rows = [
+        {
+            "id": row.id,
+            "question": row.anchor,
+            "answer": row.answer,
+            "document": row.document,
+            "answer_start": row.answer_start,
+            "answer_end": row.answer_end,
+            "weight": row.weight,
+        }
+        for row in candidate_questions(space, collection, config)
+    ]
+    show_rows(rows, f"questions that may judge releases of {collection}", as_json, empty="none")
 
 
 @commands.command("export")

@@ -38,13 +38,17 @@ def show_release(
     space = open_workspace()
     found = named_release(space, collection, release)
     judgement = last_judgement(space, found)
+    trained_on: dict[str, int] | None = space.artifacts.facts(found.embedder).get("trained_on")
     if as_json:
         verdict = judgement.model_dump(mode="json", exclude={"id", "release_id"}) if judgement else None
-        print(json.dumps(found.model_dump(mode="json") | {"verdict": verdict}, indent=2))
+        print(json.dumps(found.model_dump(mode="json") | {"trained_on": trained_on, "verdict": verdict}, indent=2))
         return
     facts = found.model_dump(mode="json", exclude={"config", "embedder", "index", "lineage"})
     facts |= {"embedder": found.embedder.uri, "index": found.index.uri}
-    facts |= {f"from {name}": ref["uri"] for name, ref in found.lineage.items()}
+    facts |= {f"from {name}": ref["uri"] for name, ref in found.lineage.items() if isinstance(ref, dict)}
+    facts["evidence threshold"] = found.lineage.get("evidence_threshold")
+    if trained_on is not None:
+        facts["trained on"] = ", ".join(f"{n} {origin}" for origin, n in trained_on.items()) + " pairs"
     show_facts({name: value for name, value in facts.items() if value is not None}, as_json=False)
     if judgement:
         show_verdict(Verdict.model_validate(judgement.metrics), found.id, f"release {judgement.against_id}")

@@ -9,9 +9,13 @@ from sqlmodel import col, select
 from rag.config import Config
 from rag.corpus.artifact import corpus_artifact
 from rag.corpus.ingestion import ingest_uploads, seal_uploads
+from rag.embedding.artifact import base_embedder
 from rag.pairs.collection import import_questions, load_alignable
 from rag.pairs.pair import Split
 from rag.pairs.questions_file import RealQuestion
+from rag.reranking.artifact import late_interaction
+from rag.retrieval.artifact import index_artifact
+from rag.retrieval.learning import prior_retrieval
 from rag.settings import Settings
 from rag.workspace import Workspace
 from storage.artifacts import ArtifactRef
@@ -62,6 +66,27 @@ def import_real(space: Workspace, dataset: Dataset) -> None:
     done = import_questions(space.database, space.sealer, dataset.name, questions, known)
     if done.refused:
         raise SystemExit(f"{dataset.name}: refused {done.refused}")
+
+
+def release(space: Workspace, dataset: Dataset, config: Config, depth: int) -> int:
+    """Put a dataset into production under the untuned embedder, re-scoring `depth` chunks; return how many it has."""
+    store = space.artifacts
+    corpus = ingest(space, dataset, config)
+    embedder = base_embedder(store, space.settings.models)
+    index = index_artifact(store, space.device, corpus, embedder, config, with_tokens=depth > 0)
+    made = space.registry.register(
+        dataset.name,
+        parent_id=None,
+        reason="benchmark",
+        embedder=embedder,
+        index=index,
+        reranker=late_interaction(store, space.device, index, embedder, config) if depth else None,
+        answering=prior_retrieval(config.retrieval, depth).model_dump(),
+        config=config.model_dump(mode="json"),
+        lineage={"corpus": corpus.model_dump()},
+    )
+    space.registry.promote(dataset.name, made.id, "benchmark")
+    return int(store.facts(index)["chunks"])
 
 
 def hold_out(space: Workspace, collection: str, documents: Collection[str]) -> None:

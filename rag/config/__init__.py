@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import model_validator
 
+from rag.config.answering import AnsweringConfig, AnswerModelConfig, GeneratorKind, LocalAnswerModelConfig
 from rag.config.gate import GateConfig
 from rag.config.language_model import LanguageModelConfig, ModelProvider
 from rag.config.pairs import ChunkingConfig, PairsConfig, SplitConfig, SynthesisConfig, Writer
@@ -12,6 +13,8 @@ from rag.config.stage import COLLECTION, Stage
 from rag.config.training import EmbeddingConfig, NegativesConfig, RerankingConfig
 
 __all__ = [
+    "AnswerModelConfig",
+    "AnsweringConfig",
     "COLLECTION",
     "ChunkingConfig",
     "Config",
@@ -20,7 +23,9 @@ __all__ = [
     "Expansion",
     "GateConfig",
     "IndexConfig",
+    "GeneratorKind",
     "LanguageModelConfig",
+    "LocalAnswerModelConfig",
     "ModelProvider",
     "NegativesConfig",
     "PairsConfig",
@@ -46,6 +51,7 @@ class Config(Stage):
     encoding: EncodingConfig = EncodingConfig()
     index: IndexConfig = IndexConfig()
     retrieval: RetrievalConfig = RetrievalConfig()
+    answering: AnsweringConfig = AnsweringConfig()
     gate: GateConfig = GateConfig()
 
     @model_validator(mode="after")

@@ -55,6 +55,12 @@ class PairsConfig(Stage):
     """Synthetic training pairs at most."""
     max_synthetic_questions: int = Field(200, ge=0)
     """Synthetic questions at most in the evaluation set and in validation, each."""
+    feedback_weight: float = Field(0.5, ge=0, le=1)
+    """What a pair from feedback counts for, beside a real one, where these decide how many synthetic ones there are."""
+    max_user_share: float = Field(0.1, gt=0, le=1)
+    """Share of the questions with feedback that one user may have a say in at most."""
+    min_user_questions: int = Field(10, ge=1)
+    """Questions that every user may have a say in, however few there are."""
     near_duplicate: float = Field(0.8, ge=0.7, le=1)
     """Jaccard similarity of words from which two questions of a document may ask the same."""
     round_trip_depth: int = Field(20, ge=1)

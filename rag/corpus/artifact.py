@@ -15,6 +15,8 @@ from storage.tables import ChunkRow, DocumentRow
 
 _ORIGINAL, _TEXT = "original.encrypted", "text.encrypted"
 _CHUNKS, _NAMES = "chunks.encrypted", "documents.encrypted"
+MADE_OF = "made_of"
+"""Among the facts of an artifact whose digest does not tell it: ids of documents, or digests, whose text it holds."""
 
 
 def upload_artifact(store: ArtifactStore, data: bytes) -> ArtifactRef:
@@ -25,6 +27,11 @@ def upload_artifact(store: ArtifactStore, data: bytes) -> ArtifactRef:
 
     inputs = {"bytes": hashlib.sha256(data).hexdigest()}
     return store.build("upload", inputs=inputs, config=None, recipe=[], write=write)
+
+
+def find_upload(store: ArtifactStore, sha256: str) -> ArtifactRef | None:
+    """Return the sealed file whose bytes have this digest, or None."""
+    return store.find("upload", store.digest("upload", {"bytes": sha256}, None, []))
 
 
 def load_upload(store: ArtifactStore, ref: ArtifactRef) -> bytes:
@@ -61,10 +68,17 @@ def corpus_artifact(store: ArtifactStore, database: Database, collection: str) -
 
     :raises EmptyCorpus: if the collection has no documents.
     """
-    documents = active_documents(database, collection)
-    if not documents:
-        raise EmptyCorpus(f"no documents in the collection {collection!r}: add some with `ragloop ingest PATH`")
+    while True:
+        documents = active_documents(database, collection)
+        if not documents:
+            raise EmptyCorpus(f"no documents in the collection {collection!r}: add some with `ragloop ingest PATH`")
+        ref = _corpus_of(store, database, documents)
+        if {document.id for document in documents} <= _known_ids(database, collection):
+            return ref
+        store.remove(ref)  # one was deleted while its chunks were read: see rag.deletion
 
+
+def _corpus_of(store: ArtifactStore, database: Database, documents: Sequence[DocumentRow]) -> ArtifactRef:
     def write(draft: Draft) -> dict[str, Any]:
         chunks = _chunks_of(database, documents)
         draft.seal(_CHUNKS, "\n".join(c.model_dump_json() for c in chunks).encode())
@@ -74,6 +88,11 @@ def corpus_artifact(store: ArtifactStore, database: Database, collection: str) -
 
     inputs = {d.name: f"{d.id}:{d.n_chunks}" for d in documents}
     return store.build("corpus", inputs=inputs, config=None, recipe=[], write=write)
+
+
+def _known_ids(database: Database, collection: str) -> set[str]:
+    with database.reading() as session:
+        return set(session.exec(select(DocumentRow.id).where(DocumentRow.collection == collection)).all())
 
 
 def load_chunks(store: ArtifactStore, corpus: ArtifactRef) -> list[Chunk]:

@@ -6,17 +6,20 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import col, select
 
 from rag.config import ChunkingConfig
 from rag.corpus.artifact import document_artifact, load_upload, upload_artifact
 from rag.corpus.chunking import Chunker
+from rag.corpus.deleted import refuse_deleted
 from rag.corpus.document import Chunk, DocumentText
 from rag.corpus.files import find_documents
 from rag.corpus.parsing import extract_all
+from rag.corpus.traces import remove_unneeded_files
 from rag.errors import UnreadableDocument
 from storage.artifacts import ArtifactRef, ArtifactStore
+from storage.columns import utc_now
 from storage.database import Database
 from storage.tables import ChunkRow, DocumentRow
 
@@ -32,6 +35,8 @@ class Upload(BaseModel):
     sha256: str
     n_bytes: int
     ref: ArtifactRef
+    sealed_at: datetime = Field(default_factory=utc_now)
+    """When it came: a deletion after that is of this file too."""
 
 
 class IngestSummary(BaseModel):
@@ -116,12 +121,14 @@ def ingest_uploads(
     store: ArtifactStore, database: Database, collection: str, uploads: Sequence[Upload], config: ChunkingConfig
 ) -> IngestSummary:
     """Read, cut and record sealed files; a name that is known already gets a new version."""
-    summary = IngestSummary()
+    here = [upload for upload in uploads if store.find(upload.ref.kind, upload.ref.digest) is not None]
+    gone = [upload.name for upload in uploads if upload not in here]
+    summary = IngestSummary(refused={name: f"{name} was deleted while it waited: add it again" for name in gone})
     known = _active_digests(database, collection)
     chunker = Chunker(config)
-    opened = ((upload.name, load_upload(store, upload.ref)) for upload in uploads)
-    read = extract_all(opened, workers=os.cpu_count() or 1, total=len(uploads))
-    for upload, (name, text) in zip(uploads, read, strict=True):
+    opened = ((upload.name, load_upload(store, upload.ref)) for upload in here)
+    read = extract_all(opened, workers=os.cpu_count() or 1, total=len(here))
+    for upload, (name, text) in zip(here, read, strict=True):
         if isinstance(text, UnreadableDocument):
             summary += IngestSummary(refused={name: str(text)})
             continue
@@ -130,7 +137,12 @@ def ingest_uploads(
             reason = f"{name} has no text: check that it is the right file"
             summary += IngestSummary(refused={name: reason})
             continue
-        _record(database, collection, upload, text, chunks, document_artifact(store, upload.ref, text))
+        try:
+            _record(database, collection, upload, text, chunks, document_artifact(store, upload.ref, text))
+        except UnreadableDocument as error:
+            remove_unneeded_files(store, database, [upload.ref])
+            summary += IngestSummary(refused={name: str(error)})
+            continue
         done = IngestSummary(updated=(name,)) if name in known else IngestSummary(added=(name,))
         summary += done.model_copy(update={"chunks": len(chunks)})
     return summary
@@ -156,10 +168,14 @@ def _record(
     chunks: Sequence[Chunk],
     ref: ArtifactRef,
 ) -> None:
-    """Write the document's rows in one transaction; an older version stays, no longer active."""
+    """Write the document's rows in one transaction; an older version stays, no longer active.
+
+    :raises UnreadableDocument: if the document was deleted after the file had come.
+    """
     doc_id = document_id(collection, upload.name, upload.sha256)
     with database.session() as session:
         database.lock(session, f"document:{collection}:{upload.name}")
+        refuse_deleted(session, collection, upload.name, upload.sealed_at)
         same_name = select(DocumentRow).where(DocumentRow.collection == collection, DocumentRow.name == text.name)
         versions = list(session.exec(same_name).all())
         for row in versions:

@@ -5,7 +5,7 @@ import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import TimeoutError as Overtime
-from typing import Any
+from typing import Any, TypeVar
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 from tqdm import tqdm
@@ -23,6 +23,7 @@ _AHEAD = 2
 WORKER_MEMORY_BYTES = 2 * 2**30
 
 
+T = TypeVar("T")
 Outcome = DocumentText | UnreadableDocument
 """What became of a file: its text, or why there is none."""
 
@@ -98,14 +99,26 @@ def _start(pool: _Workers, name: str, data: bytes, max_bytes: int) -> "Outcome |
 def _finish(name: str, started: "Outcome | ProcessFuture[Any]", timeout_s: float) -> tuple[str, Outcome]:
     if isinstance(started, DocumentText | UnreadableDocument):
         return name, started
-    return name, outcome_of(name, started, timeout_s)
+    outcome: Outcome = outcome_of(name, started, timeout_s)
+    return name, outcome
 
 
-def outcome_of(name: str, future: "ProcessFuture[Any]", timeout_s: float) -> Outcome:
-    """Wait for a worker and turn every way it can end into text or one refusal."""
+def parse_apart(name: str, parse: Callable[..., T], *args: object, timeout_s: float = 60) -> T:
+    """Return what a parser makes of its arguments in a process of its own, bound as those of `extract_all`.
+
+    :raises UnreadableDocument: if it does not come to an end well.
+    """
+    with _Workers(1, timeout_s, WORKER_MEMORY_BYTES) as pool:
+        outcome: T | UnreadableDocument = outcome_of(name, pool.schedule(parse, *args), timeout_s)
+    if isinstance(outcome, UnreadableDocument):
+        raise outcome
+    return outcome
+
+
+def outcome_of(name: str, future: "ProcessFuture[Any]", timeout_s: float) -> Any:
+    """Wait for a worker and turn every way it can end into what it returned or one refusal."""
     try:
-        document: DocumentText = future.result()
-        return document
+        return future.result()
     except UnreadableDocument as error:
         return error
     except Overtime:

@@ -42,12 +42,12 @@ def read_pdf(name: str, data: bytes) -> tuple[list[str], dict[str, str]]:
 def _pages_by_pdfium(data: bytes) -> list[str]:
     document = pypdfium2.PdfDocument(data)
     try:
-        return [_page_text(document, index) for index in range(len(document))]
+        return [page_text(document, index) for index in range(len(document))]
     finally:
         document.close()
 
 
-def _page_text(document: pypdfium2.PdfDocument, index: int) -> str:
+def page_text(document: pypdfium2.PdfDocument, index: int) -> str:
     """Return the text of one page, empty if the page is broken: the others still count."""
     try:
         return _with_line_ends(document[index].get_textpage().get_text_range())

@@ -15,6 +15,8 @@ from rag.embedding.model_card import Lineage, model_card
 from rag.embedding.progress import OnProgress
 from rag.errors import UnfaithfulEncoder
 from rag.pairs.artifact import load_pairs
+from rag.pairs.mined import LEARNED_FROM, learned_from, with_negatives
+from rag.pairs.pair import Origin
 from storage.artifacts import ArtifactRef, ArtifactStore, Draft
 
 if TYPE_CHECKING:
@@ -56,7 +58,6 @@ def finetuned_embedder(
 
     def write(draft: Draft) -> dict[str, Any]:
         from rag.embedding.finetune import finetune
-        from rag.pairs.mining import with_negatives
 
         split, folder, facts = load_pairs(store, pairs), store.path(base), store.facts(base)
         train = with_negatives(store, split.train, negatives)
@@ -82,9 +83,11 @@ def finetuned_embedder(
             teacher.digest if teacher else None,
         )
         counts: dict[str, int] = Counter(str(kind) for pair in train for kind in (pair.origin, pair.question_type))
-        card = model_card(lineage, {"all": len(train), **counts}, trained, config)
+        origins = {str(origin): counts.get(origin, 0) for origin in Origin}
+        card = model_card(lineage, {"all": len(train), **counts, **origins}, trained, config)
         (draft.path / "README.md").write_text(card, encoding="utf-8")
-        return {**facts, "training": trained | held}
+        seen = learned_from(store, split, negatives, base, teacher)
+        return {**facts, "training": trained | held, "trained_on": origins, LEARNED_FROM: seen}
 
     training_set = store.facts(pairs)["training_set"]
     inputs = {"base": base.digest, "training_set": training_set}

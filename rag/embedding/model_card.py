@@ -24,7 +24,7 @@ def model_card(
 ) -> str:
     """Return the README of a fine-tuned embedder.
 
-    :param counts: training pairs by origin and by type of question.
+    :param counts: training pairs by origin, also of those without any, and by type of question.
     :param training: facts of the training, as `finetune` returns them.
     """
     before, after = training["by_tuned_share"]["0.0"], training["by_tuned_share"][str(training["tuned_share"])]

@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import ColumnElement, func
+from sqlalchemy import ColumnElement, case, func
 from sqlmodel import Session, col, select
 
 from storage.database import Database
 from storage.tables import FeedbackRow, WatermarkRow
+
+MOST_OF_ONE = 10
+"""Reactions of one person that count towards a retraining; who gives more has all of them consumed all the same."""
 
 
 class Claim(BaseModel):
@@ -21,6 +24,7 @@ class Claim(BaseModel):
     """The watermark."""
     upto: int
     count: int
+    """At most `MOST_OF_ONE` of each person."""
 
 
 class Waiting(Claim):
@@ -72,9 +76,17 @@ def watermark(session: Session, collection: str) -> int:
 def new_feedback(session: Session, collection: str) -> Claim:
     """Return the feedback since the watermark, as the session sees it."""
     after = watermark(session, collection)
-    query = select(func.max(col(FeedbackRow.id)), func.count()).where(*_is_after(collection, after))
-    upto, count = session.exec(query).one()
-    return Claim(collection=collection, after=after, upto=upto or after, count=count)
+    nameless = col(FeedbackRow.user_fingerprint).is_(None)
+    person = FeedbackRow.user_fingerprint, case((nameless, FeedbackRow.interaction_id), else_="")
+    of_each = (
+        select(func.max(FeedbackRow.id).label("last"), func.count().label("n"))
+        .where(*_is_after(collection, after))
+        .group_by(*person)
+        .subquery()
+    )
+    n = func.sum(case((of_each.c.n > MOST_OF_ONE, MOST_OF_ONE), else_=of_each.c.n))
+    upto, count = session.exec(select(func.max(of_each.c.last), n)).one()
+    return Claim(collection=collection, after=after, upto=upto or after, count=int(count or 0))
 
 
 def _waiting(session: Session, collection: str, threshold: int) -> Waiting:

@@ -1,80 +1,55 @@
 """Passages that people were shown for a question and had no use for."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Set
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence, Set
 
-from sqlmodel import col, select
-
-from rag.feedback.signals import FeedbackKind
+from rag.feedback.reactions import Reaction, Use
+from rag.feedback.signals import OF_A_PASSAGE, FeedbackKind
 from rag.pairs.words import normalize
-from storage.database import Database
-from storage.tables import FeedbackRow, InteractionRow
-
-# Left out: a correction blames the answer, not the passages; who leaves may have found what was wanted; and which
-# citation was opened is not recorded.
-_HELPFUL = frozenset({FeedbackKind.THUMB_UP, FeedbackKind.COPIED})
-_UNHELPFUL = frozenset({FeedbackKind.THUMB_DOWN, FeedbackKind.REFORMULATED})
-_LOW, _HIGH = 2, 4
-"""Ratings up to and from which a reaction counts."""
 
 
-class _Shown(NamedTuple):
-    """What one question was answered from, and whether that helped."""
-
-    question: str
-    chunk_ids: list[str]
-    """Best first."""
-    helped: bool
-
-
-def feedback_negatives(
-    database: Database, collection: str, answered_by: Mapping[str, Set[str]]
-) -> dict[str, tuple[str, ...]]:
+def feedback_negatives(uses: Sequence[Use], answered_by: Mapping[str, Set[str]]) -> dict[str, tuple[str, ...]]:
     """Return the ids of chunks that were shown for a question and skipped, by normalized question, most often first.
 
     `answered_by` holds, by normalized question, the ids of the chunks that answer it; other questions are left out.
     After an unhelpful answer all others that were shown count as skipped; after a helpful one those above the first
     that answers (Joachims 2002), since a reaction does not say which passage it means. Contradicting reactions to one
-    answer count for nothing.
+    answer count for nothing, and a passage that somebody opened, copied or called right was not skipped. A chunk counts
+    once for each person.
     """
-    counts: dict[str, Counter[str]] = {}
-    for shown in _reacted_to(database, collection):
-        answering = answered_by.get(shown.question)
-        if answering:
-            ids = shown.chunk_ids
-            if shown.helped:
-                first = next((rank for rank, chunk_id in enumerate(ids) if chunk_id in answering), 0)
-                ids = ids[:first]
-            counts.setdefault(shown.question, Counter()).update(set(ids) - answering)
-    return {question: _most_often_first(own) for question, own in sorted(counts.items()) if own}
+    skipped: dict[str, set[tuple[str, str]]] = {}
+    for use in uses:
+        question = normalize(use.question)
+        answering = answered_by.get(question)
+        helped = _helped(use, answering or frozenset())
+        if not answering or helped is None:
+            continue
+        shown = list(use.shown)
+        if helped:
+            shown = shown[: next((rank for rank, chunk_id in enumerate(shown) if chunk_id in answering), 0)]
+        left = set(shown) - answering - {reaction.chunk_id for reaction in use.reactions}
+        people = {use.person(reaction) for reaction in use.reactions}
+        skipped.setdefault(question, set()).update((person, chunk_id) for person in people for chunk_id in left)
+    counts = {question: Counter(chunk_id for _, chunk_id in own) for question, own in sorted(skipped.items())}
+    return {question: _most_often_first(own) for question, own in counts.items() if own}
 
 
-def _reacted_to(database: Database, collection: str) -> Iterator[_Shown]:
-    """Yield the interactions whose reactions all say that they helped, or all that they did not."""
-    reactions: dict[str, set[bool]] = {}
-    said = select(FeedbackRow.interaction_id, FeedbackRow.kind, FeedbackRow.value)
-    about = select(FeedbackRow.interaction_id).where(FeedbackRow.collection == collection)
-    asked = select(InteractionRow.id, InteractionRow.question, InteractionRow.retrieved)
-    with database.reading() as session:
-        for interaction_id, kind, value in session.exec(said.where(FeedbackRow.collection == collection)):
-            helped = _helped(FeedbackKind(kind), value)
-            if helped is not None:
-                reactions.setdefault(interaction_id, set()).add(helped)
-        for interaction_id, question, retrieved in session.exec(asked.where(col(InteractionRow.id).in_(about))):
-            agreed = reactions.get(interaction_id, set())
-            if len(agreed) == 1:
-                ranked = sorted(retrieved, key=lambda passage: passage["rank"])
-                yield _Shown(normalize(question), [passage["chunk_id"] for passage in ranked], agreed.pop())
+def _helped(use: Use, answering: Set[str]) -> bool | None:
+    """Return whether the reactions say that the passages were of use; None if they do not say, or not with one voice.
+
+    An opened citation says so only of a passage that answers, and only if nobody says anything else.
+    """
+    said = {opinion for reaction in use.reactions if (opinion := _opinion(reaction)) is not None}
+    if not said and any(r.kind in OF_A_PASSAGE and r.chunk_id in answering for r in use.reactions):
+        return True
+    return said.pop() if len(said) == 1 else None
 
 
-def _helped(kind: FeedbackKind, value: float | None) -> bool | None:
-    """Return whether a reaction says that the passages were of use; None if it does not say."""
-    if kind is FeedbackKind.RATING and value is not None:
-        return None if _LOW < value < _HIGH else value >= _HIGH
-    if kind in _HELPFUL | _UNHELPFUL:
-        return kind in _HELPFUL
-    return None
+def _opinion(reaction: Reaction) -> bool | None:
+    # Left out: a correction blames the answer, not the passages, and who leaves may have found what was wanted.
+    if reaction.kind in {FeedbackKind.COPIED, FeedbackKind.RIGHT_PASSAGE}:
+        return True
+    return False if reaction.kind is FeedbackKind.REFORMULATED else reaction.vote
 
 
 def _most_often_first(counts: Counter[str]) -> tuple[str, ...]:

@@ -50,15 +50,33 @@ class GroqProvider:
     name = "groq"
 
     def __init__(
-        self, api_key: str, base_url: str, model: str | None, at_once: int, timeout_s: float, max_wait_s: float
+        self,
+        api_key: str,
+        base_url: str,
+        model: str | None,
+        at_once: int,
+        timeout_s: float,
+        max_wait_s: float,
+        read_s: float | None = None,
+        setting: str = "synthesis.llm",
     ) -> None:
-        """Make a client; nothing is sent yet."""
+        """Make a client; nothing is sent yet.
+
+        :param read_s: longest wait for the next part of an answer; `timeout_s`, that of a whole one, unless given.
+        :param setting: where the config says what is asked, for the remedies.
+        """
         self.model = model or DEFAULT_MODEL
         self.at_once = at_once
         self.tokens_per_minute: int | None = None
-        self._timeout_s, self._max_wait_s = timeout_s, max_wait_s
-        timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, 10.0))
+        self.context_tokens: int | None = None
+        self._timeout_s, self._max_wait_s, self._setting = timeout_s, max_wait_s, setting
+        self._read_s = read_s or timeout_s
+        timeout = httpx.Timeout(self._read_s, connect=min(self._read_s, 10.0))
         self._client = Groq(api_key=api_key, base_url=base_url, max_retries=0, timeout=timeout)
+
+    def count_tokens(self, prompt: Prompt) -> int:
+        """See `Provider`."""
+        return prompt.tokens - prompt.max_tokens
 
     def complete(self, prompts: Sequence[Prompt]) -> Iterator[tuple[int, Outcome]]:
         """See `Provider`. JSON comes in one piece, since Groq streams no JSON; text is streamed."""
@@ -145,7 +163,7 @@ class GroqProvider:
     def _failure(self, error: Exception) -> Transient | TooLarge | LanguageModelUnavailable:
         """Return what an error of the client means for the prompt, or for the run."""
         if isinstance(error, APITimeoutError | httpx.TimeoutException):
-            return Transient(f"no answer within {self._timeout_s:g} s", unmetered=True)
+            return Transient(f"no answer within {self._read_s:g} s", unmetered=True)
         if isinstance(error, APIConnectionError):
             return Transient(f"Groq cannot be reached ({type(error.__cause__ or error).__name__})")
         if isinstance(error, APIStatusError):
@@ -163,22 +181,22 @@ class GroqProvider:
             return LanguageModelUnavailable(f"Groq refuses the key ({status}): check RAGLOOP_GROQ_API_KEY")
         if status == 404 or code in ("model_not_found", "model_decommissioned"):
             return LanguageModelUnavailable(
-                f"Groq has no model {self.model} for this key: set another with synthesis.llm.model"
+                f"Groq has no model {self.model} for this key: set another with {self._setting}.model"
             )
         if code == "json_validate_failed":
             return Transient("the model wrote no valid JSON", unmetered=True, garbled=True)
         if status in _AGAIN or status >= 500:
             return self._later(status, said, error.response.headers)
-        return LanguageModelUnavailable(f"Groq refuses the request ({status}): {said}: correct synthesis.llm")
+        return LanguageModelUnavailable(f"Groq refuses the request ({status}): {said}: correct {self._setting}")
 
     def _later(self, status: int, said: str, headers: Mapping[str, str]) -> Transient | LanguageModelUnavailable:
         wait_s = _retry_after(headers, said)
         when = "run it again later" if wait_s is None else f"run it again in {_readable(wait_s)}"
         if "per day" in said:
             quota = f"Groq's quota for the day is used up for {self.model}"
-            return LanguageModelUnavailable(f"{quota}: {when}; what was answered is kept")
+            return LanguageModelUnavailable(f"{quota}: {when}")
         if wait_s is not None and wait_s > self._max_wait_s:
-            return LanguageModelUnavailable(f"Groq asks to wait {_readable(wait_s)}: {when}; what was answered is kept")
+            return LanguageModelUnavailable(f"Groq asks to wait {_readable(wait_s)}: {when}")
         return Transient(f"Groq answers {status}: {said}", wait_s)
 
 

@@ -28,6 +28,8 @@ class Ask(NamedTuple, Generic[T]):
 
     prompt: Prompt
     parse: Callable[[str], T]
+    about: tuple[str, ...] = ()
+    """Ids of the documents that the prompt quotes."""
 
 
 class Unanswered(NamedTuple):
@@ -209,7 +211,7 @@ class LanguageModel:
         """
         if isinstance(outcome, LanguageModelUnavailable):
             self._count(pending.digest, {"requests": 1})
-            raise outcome
+            raise LanguageModelUnavailable(f"{outcome}; what was answered is kept") from outcome
         if isinstance(outcome, TooLarge):
             sent.tokens = 0
             self._limit.learn(outcome.limit)
@@ -228,7 +230,7 @@ class LanguageModel:
         except ValueError as error:
             self._count(pending.digest, {**_took(outcome), "garbled": 1})
             return self._again(pending, str(error), wait_s=0.0, lost=False)
-        self._count(pending.digest, _took(outcome), outcome.text)
+        self._count(pending.digest, _took(outcome), outcome.text, pending.ask.about)
         self._answered.add(pending.digest)
         return value
 
@@ -255,10 +257,12 @@ class LanguageModel:
             )
         return Unanswered(first_line)
 
-    def _count(self, digest: str, counts: Mapping[str, int], text: str | None = None) -> None:
+    def _count(
+        self, digest: str, counts: Mapping[str, int], text: str | None = None, about: tuple[str, ...] = ()
+    ) -> None:
         """Add to what a prompt took, on the disk at once."""
         record = self._billed.get(digest) or self._ledger.read(digest)
-        self._billed[digest] = record.plus(counts, text)
+        self._billed[digest] = record.plus(counts, text, about)
         self._ledger.write(digest, self._billed[digest])
 
 

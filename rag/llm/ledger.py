@@ -1,6 +1,6 @@
 """What was asked and answered, sealed, written as soon as it is answered: so that no prompt is paid twice."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -15,6 +15,8 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     text: str | None = None
+    about: tuple[str, ...] = ()
+    """Ids of the documents whose text was shown to the model."""
     requests: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
@@ -22,10 +24,11 @@ class Record(BaseModel):
     """Answers that could not be used: malformed or cut short."""
     unmetered: int = 0
 
-    def plus(self, counts: Mapping[str, int], text: str | None = None) -> "Record":
+    def plus(self, counts: Mapping[str, int], text: str | None = None, about: tuple[str, ...] = ()) -> "Record":
         """Return the record with more counted, by field, and with the answer if there is one now."""
         added = {name: getattr(self, name) + n for name, n in counts.items()}
-        return self.model_copy(update={**added, "text": text if text is not None else self.text})
+        said = {"text": self.text if text is None else text, "about": about or self.about}
+        return self.model_copy(update={**added, **said})
 
 
 class Ledger:
@@ -54,6 +57,20 @@ class Ledger:
         :raises StorageError: if it cannot be written.
         """
         self._sealer.write_sealed(self._path(digest), record.model_dump_json().encode(), _place(digest))
+
+    def forget(self, doc_ids: Set[str]) -> int:
+        """Remove the answers about any of these documents, and those that do not say what they are about.
+
+        The latter are of little worth: they reword questions, or come from a version that noted no documents. Returns
+        how many there were.
+        """
+        n_removed = 0
+        for path in self._folder.glob("*/*.encrypted"):
+            record = self.read(path.stem)
+            if record.text is not None and (not record.about or not doc_ids.isdisjoint(record.about)):
+                path.unlink(missing_ok=True)
+                n_removed += 1
+        return n_removed
 
     def _path(self, digest: str) -> Path:
         return self._folder / check_name(digest)[:2] / f"{digest}.encrypted"

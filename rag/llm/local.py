@@ -5,11 +5,18 @@ import logging
 from collections.abc import Generator, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from threading import Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, TextIteratorStreamer
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    StoppingCriteria,
+    StoppingCriteriaList,
+    TextIteratorStreamer,
+)
 
 from rag.errors import ConfigError
 from rag.llm.protocol import Completion, Outcome, Prompt, TooLarge, Transient
@@ -18,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_MODEL = "Qwen/Qwen2.5-1.5B-Instruct"
 _FILES = ["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors"]
+_ASKED, _ANSWERED = "Instruct: ", "Output: "
+"""How turns are told apart for a model without a chat template, as Phi-2 has learned it."""
 _HEAD_BYTES = 1 << 20
 """Of each file of a folder so much is read to know the model again."""
 
@@ -27,13 +36,41 @@ class LocalProvider:
 
     name = "local"
 
-    def __init__(self, model: str | None, at_once: int) -> None:
-        """Take a model by its name on the hub, or by its folder."""
+    def __init__(
+        self,
+        model: str | None,
+        at_once: int,
+        turn_s: float | None = None,
+        setting: str = "synthesis.llm",
+        instead: str = "set synthesis.writer to extractive",
+    ) -> None:
+        """Take a model by its name on the hub, or by its folder.
+
+        :param turn_s: longest wait of a stream for the one before it; without end unless given.
+        :param setting: where the config says what is asked, for the remedies, and what to do `instead`.
+        """
         folder = Path(model or DEFAULT_MODEL).expanduser()
         self._source = str(folder) if folder.is_dir() else model or DEFAULT_MODEL
         self.model = f"{folder.name}@{_fingerprint(folder)}" if folder.is_dir() else self._source
         self.at_once = at_once
         self.tokens_per_minute: int | None = None
+        self._turn, self._turn_s, self._setting, self._instead = Lock(), turn_s, setting, instead
+
+    @property
+    def context_tokens(self) -> int | None:
+        """See `Provider`. Loads the model.
+
+        :raises ConfigError: if it cannot be loaded.
+        """
+        longest: int | None = getattr(self._model.config, "max_position_embeddings", None)
+        return longest
+
+    def count_tokens(self, prompt: Prompt) -> int:
+        """See `Provider`.
+
+        :raises ConfigError: if the tokenizer cannot be loaded.
+        """
+        return len(self._tokenizer(self._text(prompt), add_special_tokens=False)["input_ids"])
 
     def complete(self, prompts: Sequence[Prompt]) -> Iterator[tuple[int, Outcome]]:
         """See `Provider`.
@@ -48,17 +85,27 @@ class LocalProvider:
             yield from self._generate(group, texts, prompts)
 
     def stream(self, prompt: Prompt) -> Generator[str, None, Completion]:
-        """See `Provider`.
+        """See `Provider`. One at a time: two would not be faster than one after the other.
 
         :raises ConfigError: if the model cannot be loaded.
         """
         text = self._text(prompt)
         if not self._fits(text, prompt.max_tokens):
             raise self._too_large(prompt)
+        if not self._turn.acquire(timeout=-1 if self._turn_s is None else self._turn_s):
+            raise Transient("it is busy with another answer")
+        try:
+            return (yield from self._streamed(text, prompt))
+        finally:
+            self._turn.release()
+
+    def _streamed(self, text: str, prompt: Prompt) -> Generator[str, None, Completion]:
+        """Generate in a thread that ends with its next token once nobody listens."""
         encoded = self._tokenizer(text, return_tensors="pt", add_special_tokens=False).to(self._model.device)
         streamer = TextIteratorStreamer(self._tokenizer, skip_prompt=True, skip_special_tokens=True)
         said: list[torch.Tensor] = []
-        options = _options(prompt) | {"streamer": streamer}
+        ends = Event()
+        options = _options(prompt) | {"streamer": streamer, "stopping_criteria": StoppingCriteriaList([_Ends(ends)])}
 
         def generate() -> None:
             try:
@@ -68,19 +115,33 @@ class LocalProvider:
 
         worker = Thread(target=generate, daemon=True)
         worker.start()
-        pieces = []
-        for piece in streamer:
-            if piece:
-                pieces.append(piece)
-                yield piece
-        worker.join()
+        pieces: list[str] = []
+        asks_itself = False
+        try:
+            for piece in streamer:
+                # Text that was only ever continued goes on with a question of its own.
+                asks_itself = not self._tokenizer.chat_template and piece.startswith(_ASKED.strip())
+                if asks_itself:
+                    break
+                if piece:
+                    pieces.append(piece)
+                    yield piece
+        finally:
+            ends.set()
+            worker.join()
         if not said:
             raise Transient("the local model broke off: see the log")
         n_in = int(encoded["input_ids"].shape[1])
         tokens = said[0][0, n_in:].tolist()
-        return Completion(
-            text="".join(pieces), tokens_in=n_in, tokens_out=len(tokens), truncated=not self._has_ended(tokens)
-        )
+        cut = not asks_itself and not self._has_ended(tokens)
+        return Completion(text="".join(pieces), tokens_in=n_in, tokens_out=len(tokens), truncated=cut)
+
+    def load(self) -> None:
+        """Load the model now, so that the first who asks does not wait for it.
+
+        :raises ConfigError: if it cannot be loaded.
+        """
+        _ = self._tokenizer, self._model
 
     def close(self) -> None:
         """Give the model's memory back."""
@@ -126,13 +187,13 @@ class LocalProvider:
     def _load(self, kind: Any, **options: Any) -> Any:
         try:
             return kind.from_pretrained(self._folder, local_files_only=True, **options)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, ImportError, torch.OutOfMemoryError) as error:
             raise self._cannot_load(error) from error
 
     def _cannot_load(self, error: Exception) -> ConfigError:
         return ConfigError(
             f"cannot load the language model {self._source} ({type(error).__name__}): check the network, or give a "
-            "folder with a chat model in synthesis.llm.model, or set synthesis.writer to extractive"
+            f"folder with a chat model in {self._setting}.model, or {self._instead}"
         )
 
     def _text(self, prompt: Prompt) -> str:
@@ -140,17 +201,19 @@ class LocalProvider:
         turns = [message._asdict() for message in prompt.messages]
         if self._tokenizer.chat_template:
             return str(self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
-        return "\n\n".join([*(turn["content"] for turn in turns), ""])
+        heads = {"user": _ASKED, "assistant": _ANSWERED}
+        said = [heads.get(message.role, "") + message.content for message in prompt.messages]
+        return "\n".join([*said, _ANSWERED.strip()])
 
     def _fits(self, text: str, max_tokens: int) -> bool:
-        longest = getattr(self._model.config, "max_position_embeddings", None)
+        longest = self.context_tokens
         return (
             longest is None or len(self._tokenizer(text, add_special_tokens=False)["input_ids"]) + max_tokens <= longest
         )
 
     def _too_large(self, prompt: Prompt) -> TooLarge:
-        longest = self._model.config.max_position_embeddings
-        return TooLarge(f"a prompt and its {prompt.max_tokens} tokens of answer exceed the model's {longest} tokens")
+        exceed = f"exceed the model's {self.context_tokens} tokens"
+        return TooLarge(f"a prompt and its {prompt.max_tokens} tokens of answer {exceed}")
 
     def _generate(
         self, places: list[int], texts: Sequence[str], prompts: Sequence[Prompt]
@@ -202,6 +265,16 @@ class LocalProvider:
 
     def _has_ended(self, tokens: list[int]) -> bool:
         return bool(tokens) and tokens[-1] in self._ends
+
+
+class _Ends(StoppingCriteria):  # type: ignore[misc]
+    """Ends a generation behind its next token, once told."""
+
+    def __init__(self, told: Event) -> None:
+        self._told = told
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: Any) -> torch.Tensor:
+        return torch.full((len(input_ids),), self._told.is_set(), dtype=torch.bool, device=input_ids.device)
 
 
 def _alike(places: Sequence[int], prompts: Sequence[Prompt]) -> list[list[int]]:

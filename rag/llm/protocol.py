@@ -96,6 +96,13 @@ class Provider(Protocol):
     tokens_per_minute: int | None
     """Its limit, if it has told one."""
 
+    @property
+    def context_tokens(self) -> int | None:
+        """Tokens of a prompt and its answer together at most, if that is known."""
+
+    def count_tokens(self, prompt: Prompt) -> int:
+        """Return how many tokens the messages have: exactly, where the model's own tokenizer is at hand."""
+
     def complete(self, prompts: Sequence[Prompt]) -> Iterator[tuple[int, Outcome]]:
         """Yield what comes of up to `at_once` prompts, each by its place and as soon as it is there."""
 

@@ -10,11 +10,13 @@ from pydantic import BaseModel, TypeAdapter
 
 from rag.config import Config, Writer
 from rag.corpus.artifact import corpus_artifact, load_chunks, load_texts
+from rag.corpus.deleted import collection_deleted_ids
 from rag.errors import EmptyCorpus
 from rag.llm.access import LanguageModels
 from rag.pairs.assembly import SplitPairs, assemble
 from rag.pairs.collection import real_questions
 from rag.pairs.dropped import DroppedPair, DropReason
+from rag.pairs.feedback_pairs import feedback_questions
 from rag.pairs.filters import assert_no_leak
 from rag.pairs.pair import QueryPair, Split
 from rag.pairs.splitting import load_split, split_artifact
@@ -23,7 +25,9 @@ from rag.pairs.writer import SyntheticQuestion
 from rag.pairs.writing import opened_writer
 from storage.artifacts import ArtifactRef, ArtifactStore, Draft
 from storage.database import Database
+from storage.errors import ArtifactMissing
 from storage.recipes import digest_json
+from storage.tables import QueryPairRow
 
 _WRITER_PARTS = tuple(
     f"rag.pairs.{part}"
@@ -90,13 +94,19 @@ def synthetic_artifact(
             **facts,
         }
 
-    return store.build(
-        "synthetic",
-        inputs={"corpus": corpus.digest, "split": split.digest, **({"style": digest_json(style)} if style else {})},
-        config=_writer_config(config),
-        recipe=_EXTRACTIVE if chosen.writer is Writer.EXTRACTIVE else _WITH_MODEL,
-        write=write,
-    )
+    try:
+        return store.build(
+            "synthetic",
+            inputs={"corpus": corpus.digest, "split": split.digest, **({"style": digest_json(style)} if style else {})},
+            config=_writer_config(config),
+            recipe=_EXTRACTIVE if chosen.writer is Writer.EXTRACTIVE else _WITH_MODEL,
+            write=write,
+            reads=[corpus],
+        )
+    except ArtifactMissing:  # a document was deleted meanwhile: what a model has said of it since goes too
+        if models is not None:
+            models.ledger.forget(collection_deleted_ids(database, collection))
+        raise
 
 
 def _writer_config(config: Config) -> dict[str, Any]:
@@ -111,19 +121,22 @@ def pairs_artifact(
 ) -> ArtifactRef:
     """Return the collection's pairs, split, filtered and free of leaks. Its facts hold the counts.
 
+    All feedback that the collection holds is in it, not only what is new, so that no retraining forgets.
+
     :raises LeakFound: if a training pair touches the evaluation set all the same.
     :raises ConfigError: if personal data is to be masked and what finds it is not installed.
     """
     real = real_questions(database, collection)
-    asked = "\n".join(f"{row.id}:{row.doc_id}:{row.answer_start}:{row.answer_end}" for row in real)
+    splits = load_split(store, inputs.split)
+    said = feedback_questions(store, database, collection, splits, config.pairs).training
 
     def write(draft: Draft) -> dict[str, Any]:
         made = assemble(
-            real=real,
+            real=[*real, *said],
             synthetic=_load_synthetic(store, inputs.synthetic),
             chunks=load_chunks(store, inputs.corpus),
             texts=load_texts(store, inputs.corpus),
-            splits=load_split(store, inputs.split),
+            splits=splits,
             config=config,
         )
         for split in Split:
@@ -141,11 +154,13 @@ def pairs_artifact(
             "corpus": inputs.corpus.digest,
             "split": inputs.split.digest,
             "synthetic": inputs.synthetic.digest,
-            "questions": hashlib.sha256(asked.encode()).hexdigest(),
+            "questions": _places(real),
+            "feedback": _places(said),
         },
         config=config.pairs,
         recipe=["rag.pairs", "rag.corpus.chunking", "rag.corpus.cleaning", *_ROUND_TRIP],
         write=write,
+        reads=[inputs.corpus, inputs.synthetic],
     )
 
 
@@ -186,6 +201,12 @@ def _lines(rows: Iterable[BaseModel]) -> bytes:
 
 def _load_synthetic(store: ArtifactStore, ref: ArtifactRef) -> list[SyntheticQuestion]:
     return _SYNTHETIC.validate_json(store.unseal(ref, _QUESTIONS))
+
+
+def _places(rows: Sequence[QueryPairRow]) -> str:
+    """Return the digest of questions, which their ids stand for, and where their evidence is."""
+    lines = "\n".join(f"{row.id}:{row.doc_id}:{row.answer_start}:{row.answer_end}" for row in rows)
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def _file(split: Split) -> str:

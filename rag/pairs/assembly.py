@@ -66,6 +66,8 @@ def assemble(
 ) -> Assembly:
     """Make pairs of the questions and filter them. `texts` is by document id, `splits` by name.
 
+    `real` holds what people asked: questions that were imported, and those that feedback gives the evidence for.
+
     Nothing depends on the pairs' ids, which the home's key decides: two homes with the same content get the same.
 
     :raises LeakFound: if a training or validation pair touches the evaluation set all the same.
@@ -164,8 +166,10 @@ def _synthetic_pairs(
 
 def _synthetic_room(train: Sequence[QueryPair], config: PairsConfig) -> int:
     """Return how many synthetic pairs training takes: all it may where real ones are few, else in proportion."""
-    n_real = sum(p.origin is not Origin.SYNTHETIC for p in train)
-    return min(config.max_synthetic, max(int(config.synthetic_per_real * n_real), config.max_synthetic - 20 * n_real))
+    counts = {Origin.REAL: 1.0, Origin.FEEDBACK: config.feedback_weight, Origin.SYNTHETIC: 0.0}
+    n_real = sum(counts[pair.origin] for pair in train)
+    room = max(config.synthetic_per_real * n_real, config.max_synthetic - 20 * n_real)
+    return min(config.max_synthetic, int(room))
 
 
 def _limited(pairs: Sequence[QueryPair], n_synthetic: int, seed: int) -> list[QueryPair]:

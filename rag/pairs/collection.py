@@ -11,6 +11,7 @@ from tqdm import tqdm
 from rag.config import ChunkingConfig
 from rag.corpus.artifact import active_documents, load_text
 from rag.corpus.cleaning import kept_spans
+from rag.corpus.deleted import deleted_ids
 from rag.corpus.document import DocumentText
 from rag.errors import EmptyCorpus
 from rag.pairs.alignment import AlignableDocument, Evidence, Refusal, align
@@ -71,7 +72,9 @@ def import_questions(
             rows.setdefault(row.id, row)
     with database.session() as session:
         known = set(session.exec(select(QueryPairRow.id).where(QueryPairRow.collection == collection)).all())
-        fresh = [row for row in rows.values() if row.id not in known]
+        gone = deleted_ids(session, collection)
+        refused += [f"{row.document}: it was deleted meanwhile" for row in rows.values() if row.doc_id in gone]
+        fresh = [row for row in rows.values() if row.id not in known and row.doc_id not in gone]
         session.add_all(fresh)
     duplicates = len(questions) - len(refused) - len(fresh)
     return ImportSummary(imported=len(fresh), duplicates=duplicates, refused=tuple(refused))

@@ -20,8 +20,7 @@ def export_pairs(
 
     :raises StorageError: if the folder cannot be written.
     """
-    places = _ChunkFinder(chunks)
-    lines = {pair.id: json.dumps(_fields(pair, places, texts), ensure_ascii=False) + "\n" for pair in pairs}
+    lines = dict(zip((pair.id for pair in pairs), pair_lines(pairs, chunks, texts), strict=True))
     contents: dict[str, Iterable[str]] = {
         "qa_pairs.jsonl": (lines[pair.id] for pair in pairs),
         "synthetic_data.jsonl": (lines[pair.id] for pair in pairs if pair.origin is Origin.SYNTHETIC),
@@ -42,6 +41,13 @@ def export_pairs(
         for temporary in written:
             temporary.unlink(missing_ok=True)
     return {path.name: path for path in written.values()}
+
+
+def pair_lines(pairs: Iterable[QueryPair], chunks: Iterable[Chunk], texts: Mapping[str, str]) -> Iterator[str]:
+    """Yield a JSON line for each pair."""
+    places = _ChunkFinder(chunks)
+    for pair in pairs:
+        yield json.dumps(_fields(pair, places, texts), ensure_ascii=False) + "\n"
 
 
 class _ChunkFinder:

@@ -127,7 +127,7 @@ class LanguageModelWriter:
         """Ask until each work has what it wants, is given up, or its turns are used; return all, with their parts."""
         done: list[Assignment] = []
         while works:
-            asks = [Ask(self._prompt(work, config), parse_questions) for work in works]
+            asks = [Ask(self._prompt(work, config), parse_questions, _documents(work.chunks)) for work in works]
             outcomes = self._model.ask_all(asks, "writing questions")
             following: list[Assignment] = []
             for work, outcome in zip(works, outcomes, strict=True):
@@ -222,7 +222,8 @@ class LanguageModelWriter:
         for group in groups:
             drafts = [(question.question, _evidence(question, texts), question.answer) for question in group]
             prompt = answers_prompt(drafts, config.llm.max_tokens, min(config.llm.temperature, _IMPROVING_TEMPERATURE))
-            asks.append(Ask(prompt, partial(parse_answers, n_answers=len(group))))
+            about = tuple({span[0] for question in group for span in _spans(question)})
+            asks.append(Ask(prompt, partial(parse_answers, n_answers=len(group)), about))
         outcomes = self._model.ask_all(asks, "improving answers")
         questions: list[SyntheticQuestion] = []
         for group, outcome in zip(groups, outcomes, strict=True):
@@ -240,7 +241,13 @@ class LanguageModelWriter:
 
 
 def _evidence(question: SyntheticQuestion, texts: Mapping[str, str]) -> str:
-    spans = [(question.doc_id, question.answer_start, question.answer_end)]
-    if question.second:
-        spans.append(question.second)
-    return " ".join(" ".join(texts[doc_id][start:end].split()) for doc_id, start, end in spans)
+    return " ".join(" ".join(texts[doc_id][start:end].split()) for doc_id, start, end in _spans(question))
+
+
+def _spans(question: SyntheticQuestion) -> list[tuple[str, int, int]]:
+    first = (question.doc_id, question.answer_start, question.answer_end)
+    return [first, question.second] if question.second else [first]
+
+
+def _documents(chunks: Sequence[Chunk]) -> tuple[str, ...]:
+    return tuple({chunk.doc_id for chunk in chunks})

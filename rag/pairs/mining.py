@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rag.config import Config, PairsConfig, RetrievalConfig
-from rag.corpus.artifact import load_chunks
+from rag.corpus.artifact import MADE_OF, load_chunks
 from rag.embedding.artifact import base_embedder, load_encoder
+from rag.feedback.quarantine import sifted_uses
 from rag.feedback.skipped import feedback_negatives
 from rag.pairs.artifact import load_pairs
+from rag.pairs.mined import LEARNED_FROM, NEGATIVES, PASSAGES
 from rag.pairs.pair import QueryPair, Split
 from rag.pairs.splitting import load_split
 from rag.retrieval.artifact import INDEX, INDEXING, RANKING, encoded_index, index_artifact, index_plan, load_index
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-KIND = "negatives"
-_PASSAGES = "passages.encrypted"
 _MINING = ("rag.pairs.negatives", "rag.pairs.false_negatives", "rag.pairs.personal_data")
 
 
@@ -51,6 +51,10 @@ class _Source(NamedTuple):
     def documents(self, store: ArtifactStore) -> frozenset[str]:
         return frozenset(name for name, (_, split) in load_split(store, self.split).items() if split is Split.TRAIN)
 
+    def document_ids(self, store: ArtifactStore) -> frozenset[str]:
+        names = self.documents(store)
+        return frozenset(chunk.doc_id for chunk in load_chunks(store, self.corpus) if chunk.document in names)
+
 
 def negatives_artifact(
     space: Workspace, collection: str, pairs: ArtifactRef, embedder: ArtifactRef | None, config: Config
@@ -66,7 +70,7 @@ def negatives_artifact(
     store = space.artifacts
     source = _source(space, collection, pairs, embedder, config)
     train = load_pairs(store, pairs).train
-    skipped = _skipped(space, collection, source.corpus, train)
+    skipped = _skipped(space, collection, source.corpus, train, config.pairs)
 
     def write(draft: Draft) -> dict[str, Any]:
         from rag.pairs.negatives import DROPS, FROM_FEEDBACK, MINED, WITHOUT_EVIDENCE
@@ -76,17 +80,19 @@ def negatives_artifact(
             passages, counts = miner.mine(train, skipped)
         if config.pairs.mask_personal_data:
             passages = _masked(train, passages, config.pairs)
-        draft.seal(_PASSAGES, json.dumps(passages).encode())
+        draft.seal(PASSAGES, json.dumps(passages).encode())
         logger.info("mined negatives for %d of %d training pairs: %s", len(passages), len(train), dict(counts))
         return {
             "pairs": len(train),
             "pairs_with_negatives": len(passages),
             **{what: counts[what] for what in (MINED, FROM_FEEDBACK, WITHOUT_EVIDENCE)},
             "dropped": {what: counts[what] for what in DROPS},
+            MADE_OF: [source.corpus.digest],
+            LEARNED_FROM: sorted(source.document_ids(store)),
         }
 
     return store.build(
-        KIND,
+        NEGATIVES,
         inputs={
             "training_set": store.facts(pairs)["training_set"],
             "split": source.split.digest,
@@ -103,18 +109,8 @@ def negatives_artifact(
         },
         recipe=[*_MINING, *RANKING, *INDEXING, "rag.embedding.encoder"],
         write=write,
+        reads=[source.corpus],
     )
-
-
-def with_negatives(store: ArtifactStore, train: Sequence[QueryPair], negatives: ArtifactRef | None) -> list[QueryPair]:
-    """Return the training pairs, each with what was mined for it."""
-    mined = load_negatives(store, negatives) if negatives else {}
-    return [pair.model_copy(update={"negatives": mined.get(pair.id, ())}) for pair in train]
-
-
-def load_negatives(store: ArtifactStore, ref: ArtifactRef) -> dict[str, tuple[str, ...]]:
-    """Open mined negatives, by pair id; pairs without any are not in it."""
-    return {pair_id: tuple(texts) for pair_id, texts in json.loads(store.unseal(ref, _PASSAGES)).items()}
 
 
 def _source(
@@ -149,10 +145,12 @@ def _first_miner(store: ArtifactStore, embedder: ArtifactRef, training_set: str)
     """
     made, negatives = store.manifest(embedder).inputs, None
     while made.get("training_set") == training_set and "negatives" in made:
-        negatives = ArtifactRef.of(KIND, made["negatives"])
+        negatives = ArtifactRef.of(NEGATIVES, made["negatives"])
         made = store.manifest(ArtifactRef.of(embedder.kind, made["base"])).inputs
     if negatives is None:
         return None
+    if store.find(negatives.kind, negatives.digest) is None:
+        return None  # they went with a document that was deleted
     mined = store.manifest(negatives)
     return _Models(
         ArtifactRef.of(embedder.kind, mined.inputs["embedder"]),
@@ -162,12 +160,12 @@ def _first_miner(store: ArtifactStore, embedder: ArtifactRef, training_set: str)
 
 
 def _skipped(
-    space: Workspace, collection: str, corpus: ArtifactRef, train: Sequence[QueryPair]
+    space: Workspace, collection: str, corpus: ArtifactRef, train: Sequence[QueryPair], config: PairsConfig
 ) -> dict[str, tuple[str, ...]]:
     from rag.pairs.negatives import evidence_chunks
 
     answered_by = evidence_chunks(train, load_chunks(space.artifacts, corpus))
-    return feedback_negatives(space.database, collection, answered_by)
+    return feedback_negatives(sifted_uses(space.database, collection, config).uses, answered_by)
 
 
 def _masked(
@@ -188,7 +186,7 @@ def _miner(space: Workspace, source: _Source, config: Config) -> "Miner":
     if source.trained:
         documents = source.documents(store)
         chunks = [chunk for chunk in load_chunks(store, source.corpus) if chunk.document in documents]
-        index = encoded_index(store, space.device, chunks, source.embedder, config)
+        index = encoded_index(store, space.device, source.corpus, chunks, source.embedder, config)
     else:
         ref = index_artifact(store, space.device, source.corpus, source.embedder, config)
         index = load_index(store, ref)

@@ -54,3 +54,8 @@ class QueryPair(BaseModel):
     positive: str = ""
     """The passage to learn from: the window around the evidence, about as long as the encoder sees."""
     negatives: tuple[str, ...] = ()
+
+    @property
+    def doc_ids(self) -> tuple[str, ...]:
+        """The documents that its evidence stands in."""
+        return (self.doc_id, self.second[0]) if self.second else (self.doc_id,)

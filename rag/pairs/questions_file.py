@@ -1,16 +1,13 @@
 """Files of questions: real ones with answers, to train and judge on, and plain ones, to search with."""
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from rag.errors import BadQuestions
+from rag.pairs.json_lines import JsonLines, file_lines
 from rag.pairs.pair import Origin, QuestionType
 
-Model = TypeVar("Model", bound=BaseModel)
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
@@ -75,9 +72,9 @@ def read_questions(path: Path) -> list[RealQuestion]:
 
     :raises BadQuestions: if the file cannot be read, holds no question, or has a line that cannot be used.
     """
-    read = _Lines(path, "nothing was imported")
+    read = JsonLines(str(path), file_lines(path), "nothing was imported")
     questions = [read.parse(RealQuestion, {**fields, "line": line}, line) for line, fields in read]
-    read.check_ids([(question.id, question.line) for question in questions])
+    _check_ids(read, [(question.id, question.line) for question in questions])
     return questions
 
 
@@ -86,59 +83,14 @@ def read_search_questions(path: Path) -> list[SearchQuestion]:
 
     :raises BadQuestions: if the file cannot be read, holds no question, or has a line that cannot be used.
     """
-    read = _Lines(path, "nothing was searched")
+    read = JsonLines(str(path), file_lines(path), "nothing was searched")
     questions = [(read.parse(SearchQuestion, fields, line), line) for line, fields in read]
-    read.check_ids([(question.id, line) for question, line in questions])
+    _check_ids(read, [(question.id, line) for question, line in questions])
     return [question for question, _ in questions]
 
 
-class _Lines:
-    """The objects of a file of JSON lines, and the one way to complain about them."""
-
-    def __init__(self, path: Path, consequence: str) -> None:
-        self.path = path
-        self.consequence = consequence
-
-    def __iter__(self) -> Iterator[tuple[int, dict[str, object]]]:
-        try:
-            raw = self.path.read_bytes()
-        except OSError as error:
-            reason = error.strerror or "unreadable"
-            raise BadQuestions(f"{self.path}: {reason}: give a file of JSON lines; {self.consequence}") from None
-        blank = True
-        for line, content in enumerate(raw.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
-            if content.strip():
-                blank = False
-                yield line, self._fields(content, line)
-        if blank:
-            raise BadQuestions(f"{self.path} holds no question: give one JSON object a line; {self.consequence}")
-
-    def parse(self, model: type[Model], fields: dict[str, object], line: int) -> Model:
-        try:
-            return model.model_validate(fields)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            what = first["msg"].removeprefix("Value error, ")
-            raise self.broken(line, f'"{where}": {what}' if where else what, "mend that field") from None
-
-    def check_ids(self, ids: list[tuple[str | None, int]]) -> None:
-        first_line: dict[str, int] = {}
-        for id_, line in ids:
-            if id_ is not None and first_line.setdefault(id_, line) != line:
-                raise self.broken(line, f'id "{id_}" is that of line {first_line[id_]}', "give each its own id")
-
-    def broken(self, line: int, what: str, remedy: str) -> BadQuestions:
-        return BadQuestions(f"{self.path} line {line}: {what}: {remedy}; {self.consequence}")
-
-    def _fields(self, content: bytes, line: int) -> dict[str, object]:
-        try:
-            fields = json.loads(content.decode("utf-8"))
-        except UnicodeDecodeError:
-            raise self.broken(line, "is not UTF-8", "save the file as UTF-8") from None
-        except (ValueError, RecursionError) as error:
-            what = error.msg if isinstance(error, json.JSONDecodeError) else "cannot be parsed"
-            raise self.broken(line, f"is not JSON ({what})", "put one whole JSON object on the line") from None
-        if not isinstance(fields, dict):
-            raise self.broken(line, "is not a JSON object", "put one whole JSON object on the line")
-        return fields
+def _check_ids(read: JsonLines, ids: list[tuple[str | None, int]]) -> None:
+    first_line: dict[str, int] = {}
+    for id_, line in ids:
+        if id_ is not None and first_line.setdefault(id_, line) != line:
+            raise read.broken(line, f'id "{id_}" is that of line {first_line[id_]}', "give each its own id")

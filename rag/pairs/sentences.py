@@ -106,7 +106,7 @@ def _split(chunk: Chunk, document_text: str) -> Iterator[tuple[int, str, str]]:
     """Yield the paragraph, the heading above and the text of each sentence; a cut one at its start is left out."""
     heading = ""
     begins_whole = document_text[: chunk.char_start].rstrip()[-1:] in {"", ".", "!", "?", ":", "]", ")"}
-    for number, paragraph in enumerate(_paragraphs(chunk.text)):
+    for number, paragraph in enumerate(paragraphs(chunk.text)):
         if paragraph.startswith("#") or _is_heading(paragraph):
             heading = paragraph.lstrip("#").strip(" *:")
             continue
@@ -115,20 +115,20 @@ def _split(chunk: Chunk, document_text: str) -> Iterator[tuple[int, str, str]]:
                 yield number, heading, sentence
 
 
-def _paragraphs(text: str) -> list[str]:
+def paragraphs(text: str) -> list[str]:
     """Join the lines that a page's width has broken; every other line stands for itself."""
-    paragraphs: list[str] = []
+    joined: list[str] = []
     last = ""
     for line in text.split("\n"):
         wrapped = (
             len(last) >= 40 and last[-1] not in ".!?:;|" and not _MARK.match(line) and not last.startswith(("#", "|"))
         )
-        if paragraphs and last and line.strip() and wrapped and (line.lstrip()[0].islower() or len(last) >= 60):
-            paragraphs[-1] += " " + line.strip()
+        if joined and last and line.strip() and wrapped and (line.lstrip()[0].islower() or len(last) >= 60):
+            joined[-1] += " " + line.strip()
         elif line.strip():
-            paragraphs.append(line.strip())
+            joined.append(line.strip())
         last = line.strip()
-    return paragraphs
+    return joined
 
 
 def _is_heading(line: str) -> bool:

@@ -63,6 +63,7 @@ def _groups(store: ArtifactStore, corpus: ArtifactRef, config: SplitConfig) -> d
         config={"near_duplicate": config.near_duplicate},
         recipe=["rag.pairs.groups"],
         write=write,
+        reads=[corpus],
     )
     groups: dict[str, str] = store.facts(built)["groups"]
     return groups

@@ -8,6 +8,7 @@ from rag.embedding.artifact import held_for_training, load_encoder
 from rag.embedding.progress import OnProgress
 from rag.errors import DimensionMismatch
 from rag.pairs.artifact import load_pairs
+from rag.pairs.mined import LEARNED_FROM, learned_from, with_negatives
 from rag.reranking.base import BaseCrossEncoder, base_cross_encoder, fetch_cross_encoder
 from rag.reranking.model_card import RECIPE, model_card
 from rag.retrieval.artifact import encoded_shards, load_index
@@ -45,7 +46,8 @@ def late_interaction(
         n_chunks, dims = len(chunks), stored_dims(sum(chunk.n_tokens for chunk in chunks), config.reranking)
         if dims is None:
             chunks = chunks[:: max(1, len(chunks) // _SAMPLED)]
-        shards = encoded_shards(store, device, chunks, plan_shards(chunks), embedder, config, with_tokens=True)
+        spans = plan_shards(chunks)
+        shards = encoded_shards(store, device, index, chunks, spans, embedder, config, with_tokens=True)
         tokens = ChunkTokens.concatenate([load_shard_tokens(store, shard.tokens) for shard in shards if shard.tokens])
         frequencies = tokens.frequencies()
         draft.seal(_FREQUENCIES, frequencies.to_bytes())
@@ -63,6 +65,7 @@ def late_interaction(
         config=config.reranking.model_dump(include=sizes),
         recipe=["rag.reranking.token_vectors", "rag.reranking.frequencies", "rag.embedding.encoder"],
         write=write,
+        reads=[index],
     )
 
 
@@ -106,7 +109,6 @@ def finetuned_reranker(
     }
 
     def write(draft: Draft) -> dict[str, Any]:
-        from rag.pairs.mining import with_negatives
         from rag.reranking.finetune import finetune
 
         split, folder, facts = load_pairs(store, pairs), store.path(base), store.facts(base)
@@ -123,7 +125,7 @@ def finetuned_reranker(
             )
         card = model_card(facts["base"], inputs, trained, config)
         (draft.path / "README.md").write_text(card, encoding="utf-8")
-        return {**facts, "training": trained | held}
+        return {**facts, "training": trained | held, LEARNED_FROM: learned_from(store, split, negatives)}
 
     return store.build(
         KIND,

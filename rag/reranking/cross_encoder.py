@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -25,11 +26,13 @@ def load_cross_encoder(folder: Path, max_seq_length: int | None = None) -> Any:
 
 
 class CrossEncoder:
-    """Scores pairs of a question and a passage."""
+    """Scores pairs of a question and a passage; several threads may use it at once."""
 
     def __init__(self, folder: Path, max_seq_length: int | None = None, batch_size: int = 32) -> None:
         self._model = load_cross_encoder(folder, max_seq_length)
         self._batch_size = batch_size
+        # The library sets padding and truncation in its tokenizer anew for each call.
+        self._lock = Lock()
         # The head stays in float32: bfloat16 has so few digits that near scores would tie.
         self._model.set_keep_in_fp32_modules(_heads(self._model))
         if self._model.device.type == "cuda":
@@ -39,9 +42,10 @@ class CrossEncoder:
 
     def score_pairs(self, pairs: Sequence[tuple[str, str]]) -> Scores:
         """Return float32 (len(pairs),), the logits; batches are sorted by length, which saves padding."""
-        scores = self._model.predict(
-            list(pairs), batch_size=self._batch_size, activation_fn=torch.nn.Identity(), show_progress_bar=False
-        )
+        with self._lock:
+            scores = self._model.predict(
+                list(pairs), batch_size=self._batch_size, activation_fn=torch.nn.Identity(), show_progress_bar=False
+            )
         return np.asarray(scores, dtype=np.float32)
 
 

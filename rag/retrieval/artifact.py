@@ -65,25 +65,27 @@ def shard_artifact(
 ) -> ArtifactRef:
     """Return the vectors of a shard under an embedder."""
     chunks = load_chunks(store, shard.corpus)[shard.first : shard.last]
-    return encoded_shards(store, device, chunks, [range(len(chunks))], embedder, config, shard.with_tokens)[0].vectors
+    whole = [range(len(chunks))]
+    return encoded_shards(store, device, shard.corpus, chunks, whole, embedder, config, shard.with_tokens)[0].vectors
 
 
 def encoded_shards(
     store: ArtifactStore,
     device: Device,
+    source: ArtifactRef,
     chunks: Sequence[Chunk],
     spans: Sequence[range],
     embedder: ArtifactRef,
     config: Config,
     with_tokens: bool,
 ) -> "list[ShardRefs]":
-    """Return spans of chunks under an embedder; shards that are there are not encoded again."""
+    """Return spans of the chunks of `source` under an embedder; shards that are there are not encoded again."""
     from rag.retrieval.shards import encoded_shard
 
     encoder = cache(lambda: load_encoder(store, embedder, config.encoding, config.index.encode_batch))
     with device.held_for_card("encoding passages"):
         return [
-            encoded_shard(store, chunks[span.start : span.stop], embedder, config, encoder, with_tokens)
+            encoded_shard(store, chunks[span.start : span.stop], embedder, config, encoder, with_tokens, [source])
             for span in tqdm(spans, desc="encoding", unit="shard", delay=2, disable=None)
         ]
 
@@ -104,27 +106,28 @@ def index_artifact(
     def write(draft: Draft) -> dict[str, Any]:
         chunks = load_chunks(store, corpus)
         tokens = with_tokens and stores_tokens(chunks, config.reranking)
-        index = encoded_index(store, device, chunks, embedder, config, tokens)
+        index = encoded_index(store, device, corpus, chunks, embedder, config, tokens)
         for name, data in index.to_files().items():
             draft.seal(name, data)
         return {"chunks": len(index.chunks), "windows": sum(map(len, index.windows)), "dim": index.vectors.dim}
 
-    return store.build(INDEX, **index_plan(corpus, embedder, config), write=write)
+    return store.build(INDEX, **index_plan(corpus, embedder, config), write=write, reads=[corpus])
 
 
 def encoded_index(
     store: ArtifactStore,
     device: Device,
+    source: ArtifactRef,
     chunks: Sequence[Chunk],
     embedder: ArtifactRef,
     config: Config,
     with_tokens: bool = False,
 ) -> "Index":
-    """Return the index of chunks under an embedder, encoded shard by shard, so that a killed run finds what it has."""
+    """Return the index of chunks of `source`, encoded shard by shard, so that a killed run finds what it has."""
     from rag.retrieval.index import build_index
     from rag.retrieval.shards import load_shard, plan_shards
 
-    refs = encoded_shards(store, device, chunks, plan_shards(chunks), embedder, config, with_tokens)
+    refs = encoded_shards(store, device, source, chunks, plan_shards(chunks), embedder, config, with_tokens)
     shards = [load_shard(store, ref.vectors) for ref in refs]
     windows = [own for shard in shards for own in shard.windows]
     return build_index(chunks, windows, np.concatenate([shard.vectors for shard in shards]), config.index)

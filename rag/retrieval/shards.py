@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rag.config import Config
+from rag.corpus.artifact import MADE_OF
 from rag.corpus.document import Chunk
 from rag.embedding.encoder import Encoder
 from rag.embedding.vectors import Vectors
@@ -61,10 +62,11 @@ def encoded_shard(
     config: Config,
     encoder: Callable[[], Encoder],
     with_tokens: bool,
+    reads: Sequence[ArtifactRef] = (),
 ) -> ShardRefs:
     """Return the vectors of some chunks under an embedder, which `encoder` opens if they are not there.
 
-    The vectors of their tokens come from the same pass.
+    The vectors of their tokens come from the same pass. `reads` is what the chunks were read from.
     """
 
     @cache
@@ -92,25 +94,25 @@ def encoded_shard(
         np.save(vectors, encoded()[0], allow_pickle=False)
         draft.seal(_VECTORS, vectors.getvalue())
         draft.seal(_WINDOWS, json.dumps(windows()).encode())
-        return {"chunks": len(chunks), "windows": sum(map(len, windows()))}
+        return {"chunks": len(chunks), "windows": sum(map(len, windows())), **made_of}
 
     def write_tokens(draft: Draft) -> dict[str, Any]:
         tokens = encoded()[1]
         assert tokens is not None
         draft.seal(_TOKENS, tokens.to_bytes())
-        return {"chunks": len(chunks), "tokens": len(tokens.ids)}
+        return {"chunks": len(chunks), "tokens": len(tokens.ids), **made_of}
 
+    made_of = {MADE_OF: sorted({chunk.doc_id for chunk in chunks})}
     passages = hashlib.sha256(json.dumps([chunk.text for chunk in chunks]).encode()).hexdigest()
     inputs = {"passages": passages, "embedder": embedder.digest}
     cut = config.index.model_dump(include={"window_tokens", "window_stride"}) | {"engine": config.encoding.engine}
     recipe = ["rag.retrieval.shards", "rag.embedding.encoder", "rag.corpus.chunking"]
-    vectors = store.build(VECTORS, inputs=inputs, config=cut, recipe=recipe, write=write_vectors, quietly=True)
+    plan: dict[str, Any] = {"inputs": inputs, "config": cut, "quietly": True, "reads": reads}
+    vectors = store.build(VECTORS, recipe=recipe, write=write_vectors, **plan)
     if not with_tokens:
         return ShardRefs(vectors, None)
     recipe.append("rag.reranking.token_vectors")
-    return ShardRefs(
-        vectors, store.build(TOKENS, inputs=inputs, config=cut, recipe=recipe, write=write_tokens, quietly=True)
-    )
+    return ShardRefs(vectors, store.build(TOKENS, recipe=recipe, write=write_tokens, **plan))
 
 
 def load_shard(store: ArtifactStore, ref: ArtifactRef) -> EncodedShard:

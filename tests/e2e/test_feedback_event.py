@@ -1,6 +1,7 @@
 """Feedback is recorded, and a retraining starts when there is enough: once, and also when nobody listened."""
 
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -22,10 +23,11 @@ def opened(home, key_file):
 
 
 def react(home, key_file, interaction_id, n):
-    """Write feedback, as the API does for each person."""
+    """Write feedback of as many people, as the API does for each."""
     space = opened(home, key_file)
+    thumb = Feedback(interaction_id=interaction_id, kind=FeedbackKind.THUMB_UP)
     for _ in range(n):
-        record_feedback(space.database, Feedback(interaction_id=interaction_id, kind=FeedbackKind.THUMB_UP), THRESHOLD)
+        record_feedback(space.database, thumb.model_copy(update={"user_fingerprint": uuid4().hex}), THRESHOLD)
 
 
 class Users:

@@ -75,6 +75,15 @@ def test_a_broken_line_is_named_and_nothing_is_imported(company):
     assert company.ok("pairs", "stats", "--json") == before
 
 
+def test_a_chat_log_with_a_broken_line_is_refused_whole(company):
+    path = company.folder / "chat.jsonl"
+    said = [("user", "How far is the Alder from walls?"), ("assistant", "The lung of the Alder stands at least 10 cm.")]
+    turns = [json.dumps({"conversation_id": 1, "role": role, "content": text}) for role, text in said]
+    path.write_text("\n".join([*turns, '{"role": "user", "content": "hm"}']))
+    line = company.refused("pairs", "harvest", path)
+    assert "chat.jsonl line 3" in line and "nothing was imported" in line
+
+
 def test_an_answer_that_no_document_holds_is_refused_by_name(company):
     path = company.folder / "unknown.jsonl"
     path.write_text(json.dumps({"id": "x9", "question": "Why?", "answer": "Because of the purple elephants of Mars."}))
@@ -146,6 +155,7 @@ def test_exported_synthetic_pairs_do_not_come_back_as_real(company, tmp_path):
 
 def test_an_empty_question_is_refused(company):
     assert "empty" in company.refused("search", "  ")
+    assert "4000 characters" in company.refused("ask", "long " * 2000)
 
 
 def test_a_folder_for_results_that_is_not_there_is_named(company, tmp_path):

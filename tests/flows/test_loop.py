@@ -4,23 +4,30 @@ import json
 from threading import Thread
 
 import pytest
+from typer.testing import CliRunner
 
+from app.cli import app
 from flows.evaluate import evaluate
 from flows.ingest import ingest
 from flows.retrain import retrain
-from rag.corpus.artifact import corpus_artifact
+from rag.corpus.artifact import corpus_artifact, load_texts
 from rag.corpus.ingestion import ingest_uploads, seal_uploads
 from rag.evaluation.artifact import load_report
+from rag.feedback.claims import claim_feedback
+from rag.feedback.recording import record_feedback, record_interaction
+from rag.feedback.signals import Feedback, Interaction
 from rag.pairs.artifact import collection_pairs, load_pairs
 from rag.pairs.collection import import_questions, load_alignable
-from rag.pairs.pair import Origin
+from rag.pairs.pair import Origin, Split
 from rag.pairs.questions_file import read_questions
+from rag.pairs.splitting import load_split, split_artifact
 from rag.profiles import Profile, load_config
 from rag.releases import open_retriever, refresh_release
 from rag.retrieval.artifact import INDEX, index_plan
 from rag.retrieval.query import Query
 from rag.settings import Settings
 from rag.workspace import Workspace
+from storage.artifacts import ArtifactRef
 from storage.folders import locked
 from tests.company import write_company, write_questions
 
@@ -223,3 +230,37 @@ def test_documents_indexed_while_other_models_begin_to_serve_do_not_undo_them(co
     now = space.registry.production("default")
     assert now.embedder == other.embedder
     assert first(space, "production", "late product with a zinc lid").document == "late.txt"
+
+
+def test_feedback_becomes_pairs_of_the_next_retraining_and_the_card_names_how_many(company):
+    space = company[0]
+    corpus = corpus_artifact(space.artifacts, space.database, "default")
+    splits = load_split(
+        space.artifacts, split_artifact(space.artifacts, space.database, "default", corpus, SMOKE.split, keep=True)
+    )
+    texts = load_texts(space.artifacts, corpus)
+    trained_on = [doc_id for doc_id, text in texts.items() if splits[text.name][1] is Split.TRAIN][:2]
+    for doc_id in trained_on:
+        start = texts[doc_id].text.index("was designed by")
+        citation = {
+            "number": 1,
+            "chunk_id": f"{doc_id}:0",
+            "doc_id": doc_id,
+            "char_start": start,
+            "char_end": start + 40,
+        }
+        question = f"Which people drew up the plans of the {texts[doc_id].name}?"
+        asked = Interaction(collection="default", release_id=1, question=question, citations=(citation,))
+        record_interaction(space.database, asked)
+        record_feedback(space.database, Feedback(interaction_id=asked.id, kind="thumb_up"), 50)
+    outcome = retrain(profile=Profile.SMOKE)
+    assert outcome.verdict is not None
+    assert claim_feedback(space.database, "default").count == 0
+    release = space.registry.get("default", outcome.release_id)
+    pairs = load_pairs(space.artifacts, ArtifactRef.model_validate(release.lineage["pairs"]))
+    assert len([pair for pair in pairs.train if pair.origin is Origin.FEEDBACK]) == 2
+    assert space.artifacts.facts(release.embedder)["trained_on"]["feedback"] == 2
+    assert "| feedback | 2 |" in (space.artifacts.path(release.embedder) / "README.md").read_text()
+    shown = CliRunner().invoke(app, ["releases", "show", str(release.id)])
+    assert ", 2 feedback pairs" in shown.stdout
+    assert retrain(profile=Profile.SMOKE).verdict is None, "what was consumed is not forgotten"

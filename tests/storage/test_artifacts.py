@@ -190,6 +190,49 @@ def test_link_in_an_artifact_is_refused(local, tmp_path):
         local.build("index", **PLAN, write=lambda draft: (draft.path / "link").symlink_to(tmp_path) or None)
 
 
+def test_removed_artifact_is_gone_with_its_files_and_can_be_built_again(store, tmp_path, memory):
+    ref, other = store.build("index", **PLAN, write=write), store.build("pairs", **PLAN, write=write)
+    assert store.refs() == [ref, other]
+    store.remove(ref)
+    store.remove(ref)
+    assert (store.refs(), store.find("index", ref.digest)) == ([other], None)
+    assert leftovers(store) == []
+    assert not [path for path in tmp_path.rglob("*") if ref.digest in str(path)]
+    assert not [path for path in memory.store if ref.digest in path]
+    with pytest.raises(ArtifactMissing):
+        store.path(ref)
+    assert store.unseal(store.build("index", **PLAN, write=write), "metadata.encrypted") == b"a distinctive sentence"
+
+
+def test_what_was_built_from_an_artifact_that_was_removed_meanwhile_is_removed_too(store):
+    source = store.build("corpus", **PLAN, write=write)
+
+    def remove_meanwhile(draft):
+        store.remove(source)
+        return write(draft)
+
+    with pytest.raises(ArtifactMissing, match=f"{source.uri} was removed while .* was made from it"):
+        store.build("index", **PLAN, write=remove_meanwhile, reads=[source])
+    assert store.refs() == []
+
+
+def test_copy_of_what_another_machine_removed_from_a_bucket_is_dropped(tmp_path, sealer, memory):
+    here, there = (ArtifactStore("memory://bucket/artifacts", tmp_path / name, sealer) for name in ("here", "there"))
+    ref = here.build("index", **PLAN, write=write)
+    there.path(ref)
+    here.remove(ref)
+    assert list((tmp_path / "there").rglob("metadata.encrypted"))
+    there.drop_copy(ref)
+    assert not list((tmp_path / "there").rglob("metadata.encrypted"))
+
+
+def test_removal_that_was_killed_is_completed(local):
+    ref = local.build("index", **PLAN, write=write)
+    (local.path(ref)).rename(local._building / f"index-{ref.digest}.0123")
+    local.remove_leftovers()
+    assert leftovers(local) == []
+
+
 KILLED = """
 import sys, time
 from pathlib import Path

@@ -172,3 +172,46 @@ def test_threads_that_register_the_same_make_one_release(registry):
     for thread in threads:
         thread.join()
     assert len(registry.list("docs")) == 1
+
+
+def test_withdrawn_release_cannot_serve_and_rollback_passes_it_over(registry):
+    one, two, three = (register(registry, n) for n in (1, 2, 3))
+    for release in (one, two, three):
+        registry.promote("docs", release.id, "better")
+    assert registry.withdraw("docs", {two.index.uri}, "a document was deleted") == [two.id]
+    assert registry.get("docs", two.id).state == ReleaseState.WITHDRAWN
+    with pytest.raises(StorageError, match=rf"release {two.id} cannot serve again \(a document was deleted\)"):
+        registry.promote("docs", two.id, "by hand")
+    registry.keep_out(two.id, "judged meanwhile")
+    assert registry.get("docs", two.id).state == ReleaseState.WITHDRAWN
+    assert registry.rollback("docs", "worse").id == one.id
+    with pytest.raises(ReleaseNotFound, match="no earlier release to roll back to: see"):
+        registry.rollback("docs", "worse still")
+    registry.promote("docs", three.id, "again")
+    assert registry.rollback("docs", "worse").id == one.id
+
+
+def test_what_serves_is_withdrawn_only_if_nothing_is_to_serve(registry):
+    one, two = (register(registry, n) for n in (1, 2))
+    registry.promote("docs", one.id, "first")
+    registry.promote("docs", two.id, "better")
+    both = {one.index.uri, two.index.uri}
+    with pytest.raises(ProductionMoved):
+        registry.withdraw("docs", both, "deleted")
+    assert registry.get("docs", one.id).state == ReleaseState.RETIRED
+    registry.withdraw("docs", both, "deleted", production_too=True)
+    registry.withdraw("docs", both, "deleted", production_too=True)
+    assert registry.production("docs") is None
+    with pytest.raises(ReleaseNotFound, match="held a document|no earlier release"):
+        registry.rollback("docs", "by hand")
+    three = register(registry, 3)
+    assert registry.promote("docs", three.id, "anew").state == ReleaseState.PRODUCTION
+
+
+def test_withdrawn_release_whose_parts_were_made_again_is_a_candidate(registry):
+    one, two = (register(registry, n) for n in (1, 2))
+    registry.promote("docs", one.id, "first")
+    registry.promote("docs", two.id, "better")
+    registry.withdraw("docs", {one.index.uri}, "deleted")
+    assert register(registry, 1).state == ReleaseState.CANDIDATE
+    assert registry.promote("docs", one.id, "its documents are back").state == ReleaseState.PRODUCTION

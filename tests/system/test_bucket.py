@@ -71,6 +71,19 @@ def test_nothing_in_the_bucket_is_plain(store, bucket):
     assert not any(b"distinctive" in content for content in contents)
 
 
+def test_removed_artifact_leaves_nothing_in_the_bucket_nor_on_machines_that_look(machine, bucket):
+    here, there = machine("here"), machine("there")
+    ref, other = here.build("index", **PLAN, write=write), here.build("pairs", **PLAN, write=write)
+    there.path(ref)
+    assert there.refs() == [ref, other]
+    here.remove(ref)
+    here.remove(ref)
+    assert keys(bucket)
+    assert not [key for key in keys(bucket) if ref.digest in key]
+    there.drop_copy(ref)
+    assert (here.refs(), there.refs()) == ([other], [other])
+
+
 def test_object_that_was_altered_is_refused_by_name(machine, bucket):
     ref = machine("here").build("index", **PLAN, write=write)
     client, name = s3_client(), bucket.removeprefix("s3://")

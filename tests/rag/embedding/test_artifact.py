@@ -8,7 +8,7 @@ from safetensors.numpy import load_file
 from sentence_transformers import SentenceTransformer
 
 from rag.embedding.artifact import base_embedder, finetuned_embedder
-from rag.pairs.mining import KIND
+from rag.pairs.mined import NEGATIVES
 from rag.reranking.artifact import base_reranker
 from tests.query_pairs import pairs_artifact
 from tests.rag.embedding.handbook import CONFIG, TRAIN, VALIDATION
@@ -30,7 +30,7 @@ def negatives(space):
         draft.seal("passages.encrypted", json.dumps({pair.id: ["A passage that is wrong."] for pair in TRAIN}).encode())
         return {}
 
-    return space.artifacts.build(KIND, inputs={}, config=None, recipe=[], write=write)
+    return space.artifacts.build(NEGATIVES, inputs={}, config=None, recipe=[], write=write)
 
 
 def test_only_who_has_to_train_waits_for_the_device(space, pairs, caplog):

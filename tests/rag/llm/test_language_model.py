@@ -188,3 +188,14 @@ def test_the_ledger_shows_no_text_on_the_disk(echoing, groq_model, tmp_path):
     files = [path for path in (tmp_path / "ledger").rglob("*") if path.is_file()]
     assert files
     assert not any(b"tell-tale" in path.read_bytes() for path in files)
+
+
+def test_what_is_forgotten_with_a_document_is_asked_again(echoing, groq_model, ledger):
+    about = {"one": ("d1",), "both": ("d1", "d2"), "other": ("d2",), "nobody": ()}
+    all_asks = [Ask(prompt(text, True), json.loads, documents) for text, documents in about.items()]
+    groq_model().ask_all(all_asks, "asking")
+    assert ledger.forget({"d1"}) == 3
+    again = groq_model()
+    again.ask_all(all_asks, "asking")
+    assert (again.bill.reused, len(echoing.requests)) == (1, 7)
+    assert ledger.forget({"d3"}) == 1

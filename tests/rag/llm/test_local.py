@@ -10,7 +10,7 @@ from rag.config import LanguageModelConfig
 from rag.errors import ConfigError
 from rag.llm.language_model import Ask, LanguageModel, Unanswered
 from rag.llm.local import LocalProvider
-from rag.llm.protocol import Completion, TooLarge
+from rag.llm.protocol import Completion, Message, TooLarge, Transient
 from tests.rag.llm.conftest import prompt, streamed
 from tests.rag.llm.tiny_model import save_tiny_chat_model
 
@@ -48,6 +48,44 @@ def test_it_streams_what_it_says(provider):
     pieces, completion = streamed(provider.stream(prompt("one", max_tokens=6)))
     assert "".join(pieces) == completion.text
     assert completion.tokens_in > 0 and 0 < completion.tokens_out <= 6
+
+
+def test_a_stream_that_nobody_reads_on_ends_and_lets_the_next_begin(folder):
+    provider = LocalProvider(str(folder), at_once=1, turn_s=0.05)
+    stream = provider.stream(prompt("one", max_tokens=200))
+    next(stream)
+    with pytest.raises(Transient, match="busy with another answer"):
+        next(provider.stream(prompt("two", max_tokens=4)))
+    stream.close()
+    assert streamed(provider.stream(prompt("two", max_tokens=4)))[1].tokens_out > 0
+
+
+@pytest.fixture(scope="module")
+def continuing(tmp_path_factory):
+    """A model without a chat template that has learned one conversation by heart, and goes on with it for ever."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = save_tiny_chat_model(tmp_path_factory.mktemp("plain"), max_tokens=256)
+    (folder / "chat_template.jinja").unlink()
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
+    text = "Be kind.\nInstruct: When?\nOutput: At six.\nInstruct: And then? Output: At seven.\nInstruct: And"
+    ids = tokenizer(text, return_tensors="pt")["input_ids"]
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(60):
+        model(input_ids=ids, labels=ids).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.save_pretrained(folder)
+    return folder
+
+
+def test_a_model_without_a_chat_template_ends_where_it_would_ask_itself(continuing):
+    turns = (Message("system", "Be kind."), Message("user", "When?"))
+    asked = prompt("", max_tokens=40).model_copy(update={"messages": turns, "temperature": 0.0})
+    pieces, completion = streamed(LocalProvider(str(continuing), at_once=1).stream(asked))
+    assert completion.text.strip() == "".join(pieces).strip() == "At six."
+    assert not completion.truncated
 
 
 def test_a_prompt_beyond_the_models_length_is_too_large_beside_one_that_fits(provider):

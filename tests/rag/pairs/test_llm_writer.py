@@ -264,3 +264,16 @@ def test_the_bill_adds_up_over_faults_and_a_second_run(corpus, make_writer, serv
         assert (bill["requests"], bill["retries"]) == (len(server.requests), 3)
         assert bill["cost_usd"] == pytest.approx((server.tokens_in * 0.075 + server.tokens_out * 0.3) / 1e6, abs=1e-6)
     assert second.facts()["bill"]["reused"] == second.facts()["bill"]["prompts"]
+
+
+def test_what_is_written_from_a_document_is_known_by_it(corpus, make_writer, tmp_path):
+    chunks, texts = corpus
+    make_writer().write(chunks, config(comparative_share=0.2), texts)
+    files = set((tmp_path / "ledger").rglob("*.encrypted"))
+    ledger = Ledger(tmp_path / "ledger", Sealer(Keyring.load_or_create(tmp_path / "keyring.json", create=True)))
+    gone, *others = sorted({chunk.doc_id for chunk in chunks})
+    records = {path: ledger.read(path.stem) for path in files}
+    assert ledger.forget({gone}) == sum(gone in record.about for record in records.values()) > 0
+    left = [record.text for path, record in records.items() if path.exists()]
+    assert left
+    assert all(record.about and set(record.about) <= {gone, *others} for record in records.values())

@@ -10,7 +10,8 @@ from rag.feedback.recording import record_feedback, record_interaction
 from rag.feedback.signals import Feedback, FeedbackKind, Interaction, Retrieved
 from rag.pairs.artifact import collection_pairs, load_pairs
 from rag.pairs.collection import import_questions, load_alignable
-from rag.pairs.mining import load_negatives, negatives_artifact
+from rag.pairs.mined import load_negatives
+from rag.pairs.mining import negatives_artifact
 from rag.pairs.pair import Split
 from rag.pairs.questions_file import read_questions
 from rag.pairs.splitting import load_split

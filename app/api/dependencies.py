@@ -1,0 +1,87 @@
+"""Who asks, and whether they may."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Path, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from app.access import Key, Role, check_key
+from app.api.errors import Missing
+from app.api.service import Service
+from rag.config import COLLECTION
+
+DEFAULT = "default"
+MODEL = "ragloop"
+"""What the default collection is called as a model."""
+
+bearer = HTTPBearer(auto_error=False, description="A key of `ragloop keys create`.")
+
+
+def service_of(request: Request) -> Service:
+    """Return what the endpoints work with."""
+    return cast(Service, request.app.state.service)
+
+
+Serving = Annotated[Service, Depends(service_of)]
+CollectionName = Annotated[str, Path(pattern=COLLECTION, description="A collection of documents.")]
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody with a good key."""
+
+    key: Key
+    service: Service
+
+    def fingerprint(self, user: str | None) -> str:
+        """Return what a person is known by: the name that the caller gives, else the key, which is one person then."""
+        return self.service.space.sealer.fingerprint(f"user {user}" if user else f"key {self.key.id}")
+
+
+def caller(service: Serving, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> Caller:
+    """Return who asks, and count the request.
+
+    :raises KeyRefused: if there is no good key.
+    :raises RateExceeded: if it has made too many requests.
+    """
+    key = check_key(service.space.database, credentials.credentials if credentials else None)
+    service.rates.count(key.id)
+    return Caller(key, service)
+
+
+def _having(role: Role) -> Callable[..., Caller]:
+    def check(asking: Annotated[Caller, Depends(caller)]) -> Caller:
+        asking.key.require_role(role)
+        return asking
+
+    return check
+
+
+def _opening(role: Role) -> Callable[..., Caller]:
+    def check(collection: CollectionName, asking: Annotated[Caller, Depends(_having(role))]) -> Caller:
+        asking.key.require_collection(collection)
+        return asking
+
+    return check
+
+
+Reader = Annotated[Caller, Depends(_having(Role.READER))]
+CollectionReader = Annotated[Caller, Depends(_opening(Role.READER))]
+CollectionTrainer = Annotated[Caller, Depends(_opening(Role.TRAINER))]
+CollectionAdmin = Annotated[Caller, Depends(_opening(Role.ADMIN))]
+
+
+def collection_of_model(asking: Caller, model: str) -> str:
+    """Return the collection that a model's name stands for under /v1.
+
+    :raises Missing: if none can be called so.
+    :raises AccessDenied: if the key does not open it.
+    """
+    collection = DEFAULT if model == MODEL else model
+    if not re.match(COLLECTION, collection):
+        raise Missing(f"no model {model[:80]!r}: give a collection's name, or {MODEL} for {DEFAULT}; see /v1/models")
+    asking.key.require_collection(collection)
+    return collection

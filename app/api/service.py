@@ -1,0 +1,76 @@
+"""What the endpoints work with: one home, opened."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event, Thread
+
+from sqlmodel import select
+
+from app.api.metrics import Metrics
+from app.api.rates import Rates
+from app.api.uploads import Uploads
+from app.api.work import Work
+from rag.answering.engines import Engines
+from rag.config import Config
+from rag.deletion import finish_deletions
+from rag.workspace import Workspace
+from storage.errors import RagloopError
+from storage.tables import ProductionRow
+
+logger = logging.getLogger(__name__)
+
+StartRetraining = Callable[[str], str]
+"""Collection -> the run's id; raises a RagloopError that says why it was not started."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """The parts of a server; close it at the end."""
+
+    space: Workspace
+    config: Config
+    start_retraining: StartRetraining
+    engines: Engines
+    metrics: Metrics
+    rates: Rates
+    work: Work
+    uploads: Uploads
+    warm: Event = field(default_factory=Event)
+    """Set once the engines of all that serves have been opened."""
+
+    @classmethod
+    def open(cls, space: Workspace, config: Config, start_retraining: StartRetraining) -> "Service":
+        """Make the parts; nothing runs before `start`."""
+        metrics, work, uploads = Metrics(), Work(space.settings.answers_at_once), Uploads(space, config)
+        metrics.asking.set_function(lambda: work.taken)
+        metrics.uploads.set_function(uploads.n_waiting)
+        rates = Rates(space.settings.requests_per_minute)
+        return cls(space, config, start_retraining, Engines(space, config), metrics, rates, work, uploads)
+
+    def start(self) -> None:
+        """Read what was uploaded before, and open the engines, so that the first question is answered fast."""
+        self.uploads.start()
+        Thread(target=self._warm_up, name="warm-up", daemon=True).start()
+
+    def close(self) -> None:
+        """Stop what runs; the document that is being read is read to its end."""
+        self.work.close()
+        self.uploads.close()
+        self.engines.close()
+
+    def collections(self) -> list[str]:
+        """Return the names of the collections that serve, sorted."""
+        with self.space.database.reading() as session:
+            return sorted(session.exec(select(ProductionRow.collection)).all())
+
+    def _warm_up(self) -> None:
+        try:
+            finish_deletions(self.space, self.config)
+            for collection in self.collections():
+                try:
+                    self.engines.of(collection)
+                except RagloopError as error:
+                    logger.warning("the collection %s does not open: %s", collection, error)
+        finally:
+            self.warm.set()

@@ -1,0 +1,136 @@
+"""Ask in the terminal: the answer as it comes, its sources, and a thumb."""
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.options import AsJson, Collection, chosen_config, open_workspace
+from storage.errors import RagloopError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rag.answering.answer import Answer, Question, Turn
+    from rag.answering.engine import Engine
+    from rag.workspace import Workspace
+
+commands = typer.Typer()
+
+
+@commands.command()
+def ask(
+    question: Annotated[
+        str | None, typer.Argument(help="What you want to know; without it, a conversation begins.")
+    ] = None,
+    collection: Collection = "default",
+    document: Annotated[
+        list[str] | None, typer.Option(help="Answer from this document alone; may be given again.")
+    ] = None,
+    release: Annotated[str, typer.Option(help="A release's id, or production.")] = "production",
+    feedback: Annotated[bool, typer.Option("--feedback/--no-feedback", help="Ask for a thumb, in a terminal.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Answer a question from the documents, with its sources."""
+    in_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    if question is None and (as_json or not in_terminal):
+        raise RagloopError("no question: ragloop ask 'How long is the warranty?'")
+    if question is not None and not question.strip():
+        raise RagloopError("the question is empty: give some words to answer")
+    from rag.answering.answer import Turn
+    from rag.answering.engines import Engines
+    from rag.releases import named_release
+
+    logging.getLogger("rag.answering").setLevel(logging.ERROR)  # each answer says who did not speak, and why
+    history: list[Turn] = []
+    documents = tuple(document or ())
+    if question is not None:
+        _asked(question, history, documents)  # before anything is opened for it
+    space = open_workspace()
+    found = named_release(space, collection, release)
+    engines = Engines(space, chosen_config(space, None))
+    engine = engines.open(found)
+    try:
+        while text := question or _typed():
+            answer = _answered(engine, _asked(text, history, documents), as_json)
+            if feedback and in_terminal and not as_json:
+                _take_thumb(space, answer)
+            if question is not None:
+                return
+            history += [Turn(role="user", content=text), Turn(role="assistant", content=answer.text)]
+    finally:
+        engine.close()
+        engines.close()
+
+
+def _asked(text: str, history: "Sequence[Turn]", documents: tuple[str, ...]) -> "Question":
+    from pydantic import ValidationError
+
+    from rag.answering.answer import Question
+
+    try:
+        return Question(text=text, history=tuple(history), documents=documents)
+    except ValidationError as error:
+        raise RagloopError(f"the question cannot be taken: {error.errors()[0]['msg']}") from None
+
+
+def _typed() -> str:
+    """Return the next question; empty at the end."""
+    try:
+        return typer.prompt("\nquestion (Ctrl-D ends)", prompt_suffix="> ", default="", show_default=False).strip()
+    except typer.Abort:
+        print()
+        return ""
+
+
+def _answered(engine: "Engine", question: "Question", as_json: bool) -> "Answer":
+    """Show an answer as it comes, and then its sources."""
+    from rag.answering.answer import Done, Piece, Restarted
+
+    live = sys.stdout.isatty() and not as_json
+    for event in engine.stream(question):
+        if live and isinstance(event, Piece):
+            print(event.text, end="", flush=True)
+        elif live and isinstance(event, Restarted):
+            print(f"\n-- {event.silent.generator} broke off ({event.silent.reason}); once more:", flush=True)
+        elif isinstance(event, Done):
+            answer = event.answer
+    if as_json:
+        print(answer.model_dump_json(indent=2))
+    else:
+        _show(answer, live)
+    return answer
+
+
+def _show(answer: "Answer", live: bool) -> None:
+    """Print what the stream has not shown: the sources, and who answered."""
+    said = bool(answer.generator) and live
+    print("\n" if said else f"{answer.text}\n")
+    for citation in answer.citations:
+        quote = " ".join(citation.quote.split())
+        print(f"[{citation.number}] {citation.document}, page {citation.page_no}: {quote}")
+    if not answer.found:
+        nearest = dict.fromkeys(f"{hit.chunk.document}, page {hit.chunk.page_no}" for hit in answer.hits)
+        print("nearest: " + "; ".join(nearest))
+    for silent in answer.silent:
+        print(f"{silent.generator} did not answer: {silent.reason}", file=sys.stderr)
+    if answer.generator:
+        support, seconds = answer.support, answer.timings["total"]
+        print(f"answered by {answer.generator} in {seconds:.2f} s; support {support:.2f}", file=sys.stderr)
+
+
+def _take_thumb(space: "Workspace", answer: "Answer") -> None:
+    from rag.feedback.recording import record_feedback
+    from rag.feedback.signals import Feedback, FeedbackKind
+
+    try:
+        typed = typer.prompt("good? u: thumb up, d: thumb down, Enter: neither", default="", show_default=False)
+    except typer.Abort:
+        print()
+        return
+    kinds = {"u": FeedbackKind.THUMB_UP, "d": FeedbackKind.THUMB_DOWN}
+    if (kind := kinds.get(typed.strip().lower())) is not None:
+        reaction = Feedback(interaction_id=answer.id, kind=kind)
+        record_feedback(space.database, reaction, space.settings.feedback_threshold)
+        print("noted")
