@@ -27,7 +27,7 @@ _KEPT = 20_000
 """Sentences whose vectors are kept, in about 40 MB."""
 _LEAST_WORDS = 6
 """Words of a sentence that may stand for itself; a figure does with fewer."""
-_FURTHER = 0.8
+_FURTHER = 0.9
 """Share of the best sentence's score that a further one must reach."""
 _REPEATED = 0.6
 """Share of a sentence's words that one quoted before may hold, at most."""

@@ -73,7 +73,7 @@ def test_reactions_given_through_the_api_are_pairs_of_the_next_release_and_its_c
     card = (ragloop.home / "artifacts" / "embedder" / release["embedder"]["digest"] / "README.md").read_text()
     n_pairs = release["trained_on"]["feedback"]
     assert 0 < n_pairs <= taught
-    assert f"{n_pairs} from feedback" in card
+    assert f"| feedback | {n_pairs} |" in card
 
 
 def test_the_server_answers_from_a_promoted_release_without_a_restart(served):

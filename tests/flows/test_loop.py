@@ -137,12 +137,13 @@ def test_what_a_person_rolled_back_is_not_promoted_again(company):
     serving = space.registry.production("default")
     candidate = retrain(profile=Profile.SMOKE).release_id
     assert candidate != serving.id
+    judged = space.registry.evaluations(candidate)[-1]
     space.registry.record_evaluation(
         candidate,
         against_id=serving.id,
-        evaluation_set_digest=space.registry.evaluations(candidate)[-1].evaluation_set_digest,
-        metrics={},
-        artifact=space.registry.evaluations(candidate)[-1].artifact,
+        evaluation_set_digest=judged.evaluation_set_digest,
+        metrics=judged.metrics,
+        artifact=judged.artifact,
         verdict="promote",
         reason="a test",
     )
