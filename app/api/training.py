@@ -6,7 +6,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
-from rag.pairs.harvest import HarvestSummary, harvest
 
 from app.api.dependencies import Caller, CollectionName, CollectionTrainer
 from app.api.errors import NotStarted
@@ -15,6 +14,7 @@ from rag.llm.access import LanguageModels
 from rag.pairs.artifact import CollectionPairs, collection_pairs, load_pairs, pair_rows
 from rag.pairs.collection import ImportSummary, import_questions, load_alignable
 from rag.pairs.export import pair_lines
+from rag.pairs.harvest import HarvestSummary, harvest
 from rag.pairs.questions_file import RealQuestion
 from storage.errors import RagloopError
 
