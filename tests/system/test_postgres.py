@@ -28,7 +28,7 @@ from storage.columns import SealedText
 from storage.database import Database
 from storage.errors import SealBroken, StorageError
 from storage.migrations import HEAD
-from storage.tables import ChunkRow, FeedbackRow, InteractionRow, QueryPairRow, ReleaseRow, Table
+from storage.tables import ChunkRow, DeletionRow, FeedbackRow, InteractionRow, QueryPairRow, ReleaseRow, Table
 from tests.processes import at_once
 
 pytestmark = pytest.mark.system
@@ -51,7 +51,9 @@ def _add_one_of_each_sealed(database):
         session.flush()
         session.add(chunk(SECRET))
         session.add(QueryPairRow(id="p1", origin="real", **pair, **place))
-        session.add(InteractionRow(id="i1", collection="c", release_id=1, question=SECRET, answer=SECRET))
+        said = {"question": SECRET, "answer": SECRET, "history": SECRET}
+        session.add(InteractionRow(id="i1", collection="c", release_id=1, **said))
+        session.add(DeletionRow(collection="c", name=SECRET))
         session.flush()
         session.add(FeedbackRow(id=1, collection="c", interaction_id="i1", kind="correction", text=SECRET))
 
