@@ -118,8 +118,8 @@ def shards(space):
     return {ArtifactRef.of("vectors", folder.name) for folder in (space.home / "artifacts" / "vectors").iterdir()}
 
 
+@pytest.mark.system
 def test_personal_data_is_masked_in_negatives_as_in_pairs(company):
-    pytest.importorskip("presidio_analyzer")
     space, _ = company
     all_of_them = PLAIN.model_copy(update={"negatives": NegativesConfig(per_pair=16, relative_margin=0)})
     masking = all_of_them.pairs.model_copy(update={"mask_personal_data": True})
