@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 from quality.asking import answering
-from quality.data import Dataset, Question, covidqa, covidqa_splits, data_root
-from quality.home import ingest, open_home
+from quality.data import Question, covidqa, covidqa_splits, data_root
+from quality.home import open_home, release
 from tqdm import tqdm
 
 import rag  # noqa: F401  sets the switches before anything heavy is imported
@@ -25,11 +25,7 @@ from rag.answering.engines import Engines
 from rag.answering.spans import Origins, sentences
 from rag.config import Config, GeneratorKind
 from rag.corpus.document import Chunk
-from rag.embedding.artifact import base_embedder
 from rag.profiles import Profile, load_config
-from rag.reranking.artifact import late_interaction
-from rag.retrieval.artifact import index_artifact
-from rag.retrieval.learning import prior_retrieval
 from rag.workspace import Workspace
 
 Cited = tuple[str, int, int]
@@ -47,8 +43,8 @@ def main() -> None:
     with nullcontext(options.home) if options.home else tempfile.TemporaryDirectory() as folder:
         Path(folder).mkdir(parents=True, exist_ok=True)
         space, config = open_home(Path(folder).absolute()), untaught_config()
-        engines = released(space, data, config, options.depth)
-        report(space, config, engines.of(data.name), questions)
+        release(space, data, config, options.depth)
+        report(space, config, Engines(space, config).of(data.name), questions)
 
 
 def untaught_config() -> Config:
@@ -56,27 +52,6 @@ def untaught_config() -> Config:
     config = load_config(Profile.CPU)
     alone = {"generators": (GeneratorKind.EXTRACTIVE,), "cache_entries": 0}
     return config.model_copy(update={"answering": config.answering.model_copy(update=alone)})
-
-
-def released(space: Workspace, data: Dataset, config: Config, depth: int) -> Engines:
-    """Put the documents under the untuned encoder and late interaction into production."""
-    corpus = ingest(space, data, config)
-    embedder = base_embedder(space.artifacts, space.settings.models)
-    index = index_artifact(space.artifacts, space.device, corpus, embedder, config, with_tokens=depth > 0)
-    reranker = late_interaction(space.artifacts, space.device, index, embedder, config) if depth else None
-    release = space.registry.register(
-        data.name,
-        parent_id=None,
-        reason="a benchmark",
-        embedder=embedder,
-        index=index,
-        reranker=reranker,
-        answering=prior_retrieval(config.retrieval, depth).model_dump(),
-        config=config.model_dump(mode="json"),
-        lineage={"corpus": corpus.model_dump()},
-    )
-    space.registry.promote(data.name, release.id, "a benchmark")
-    return Engines(space, config)
 
 
 def report(space: Workspace, config: Config, engine: Engine, questions: list[Question]) -> None:

@@ -17,12 +17,12 @@ from sqlmodel import Session, col, select
 from rag.config import Config
 from rag.corpus.artifact import active_documents, find_upload
 from rag.corpus.traces import derived, model_facts, unneeded_files
-from rag.corpus.wording import Wording
 from rag.errors import UnreadableDocument
 from rag.feedback.claims import lock_feedback
 from rag.feedback.redaction import QuotingUses, redact_uses
 from rag.llm.access import LanguageModels
 from rag.pairs.mined import LEARNED_FROM
+from rag.pairs.wording import Wording
 from rag.releases import refresh_release
 from rag.workspace import Workspace
 from storage.artifacts import ArtifactRef
@@ -30,6 +30,7 @@ from storage.columns import utc_now
 from storage.errors import ProductionMoved
 from storage.folders import locked
 from storage.tables import ChunkRow, DeletionRow, DocumentRow, QueryPairRow, UploadRow
+from storage.upload import UploadState
 
 logger = logging.getLogger(__name__)
 
@@ -170,7 +171,7 @@ def _refuse_uploads(session: Session, collection: str, name: str, now: datetime)
         if row.finished_at is not None:
             session.delete(row)
         else:
-            row.state, row.reason, row.finished_at = "refused", "the document was deleted", now
+            row.state, row.reason, row.finished_at = UploadState.REFUSED, "the document was deleted", now
     return {row.artifact_uri for row in rows}
 
 
@@ -180,8 +181,9 @@ def _finish(space: Workspace, row: DeletionRow, config: Config) -> Deletion:
         row = session.get_one(DeletionRow, row.id)
     collection, doc_ids = row.collection, set(row.doc_ids)
     space.artifacts.remove_leftovers()
-    withdrawn = _replace_releases(space, row, config)
+    _replace_releases(space, row, config)
     n_removed = _remove_artifacts(space, row)
+    withdrawn = _replace_releases(space, row, config)  # also one that was registered meanwhile
     LanguageModels.of(space).ledger.forget(doc_ids)
     row.finished_at = row.finished_at or utc_now()
     with space.database.session() as session:

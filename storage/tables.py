@@ -279,7 +279,7 @@ class UploadRow(Table, table=True):
     collection: str = Field(index=True)
     name: str
     state: str
-    """waiting, reading, done or refused."""
+    """An `UploadState`."""
     reason: str | None = None
     """Why it was refused."""
     content_sha256: str

@@ -1,7 +1,7 @@
 """A question on its way through the engine, for whichever endpoint asked it."""
 
 import json
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing
 from typing import Any
 
@@ -28,17 +28,20 @@ async def answer_events(service: Service, collection: str, question: Question) -
     :raises RagloopError: if nothing serves the collection, nobody answers, or all places are taken.
     """
 
-    def begin() -> Iterator[Event]:
+    def begin() -> Generator[Event, None, None]:
         return service.engines.of(collection).stream(question)
 
+    searched = False
     try:
         async with aclosing(service.work.stream(begin)) as events:
             async for event in events:
+                searched = True
                 if isinstance(event, Done):
                     service.metrics.count_answer(event.answer)
                 yield event
     except Exception:
-        service.metrics.failures.inc()
+        if searched:  # before that, it was the question or the moment that was wrong
+            service.metrics.failures.inc()
         raise
 
 

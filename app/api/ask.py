@@ -5,13 +5,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic.json_schema import SkipJsonSchema
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from app.api.answering import STREAMED, Events, EventStream, answer_events, begun, sse, whole_answer
 from app.api.dependencies import DEFAULT, Caller, Reader
 from app.api.errors import describe
-from rag.answering.answer import Answer, Citation, Done, Piece, Question, Restarted, Retrieved, Silent, Statement, Turn
+from rag.answering.answer import Answer, Citation, Done, Piece, Question, Restarted, Retrieved, Turn
 from rag.config import COLLECTION
 from rag.corpus.boxes import Box, document_boxes
 from rag.feedback.signals import Name
@@ -66,32 +67,13 @@ class BoxedCitation(Citation):
     """One a line; empty if the format has no pages of fixed layout; null unless asked for."""
 
 
-class Answered(BaseModel):
+class Answered(Answer):
     """An answer."""
 
-    id: str
-    """Feedback refers to it."""
-    collection: str
-    release_id: int
-    question: str
-    text: str
-    """With citation marks, [1] and so on."""
-    statements: tuple[Statement, ...]
     citations: tuple[BoxedCitation, ...]
-    found: bool
-    """False if the documents do not answer the question; then the text says so."""
-    support: float
-    evidence: float
-    generator: str | None
-    """Who spoke."""
-    silent: tuple[Silent, ...]
-    """Who was asked before and did not answer, and why."""
-    cut: bool
-    cached: bool
+    hits: SkipJsonSchema[tuple[Hit, ...]] = Field(exclude=True)
     sources: tuple[Source, ...]
     """What was retrieved, best first."""
-    timings: dict[str, float]
-    """Seconds by step."""
 
 
 @routes.post(
@@ -145,6 +127,5 @@ def _answered(caller: Caller, answer: Answer, boxes: bool) -> Answered:
         spans = [(citation.doc_id, citation.char_start, citation.char_end) for citation in citations]
         found = document_boxes(space.artifacts, space.database, answer.collection, spans)
         citations = [c.model_copy(update={"boxes": on_page}) for c, on_page in zip(citations, found, strict=True)]
-    sources = [Source.of(hit) for hit in answer.hits]
-    told = answer.model_dump(exclude={"hits", "citations"})
-    return Answered(**told, citations=tuple(citations), sources=tuple(sources))
+    told = {"citations": tuple(citations), "sources": tuple(Source.of(hit) for hit in answer.hits)}
+    return Answered.model_validate(dict(answer) | told)

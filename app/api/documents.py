@@ -16,6 +16,7 @@ from rag.corpus.boxes import Box, document_boxes
 from rag.corpus.extract import media_type_of
 from rag.deletion import Deletion, delete_document
 from rag.errors import UnreadableDocument
+from storage.upload import UploadState
 
 routes = APIRouter(tags=["documents"])
 
@@ -37,7 +38,7 @@ _FORM = {
 }
 
 
-class UploadState(BaseModel):
+class UploadStatus(BaseModel):
     """A file that was taken in."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -45,8 +46,8 @@ class UploadState(BaseModel):
     id: str
     collection: str
     name: str
-    state: str
-    """waiting, reading, done (it is searched) or refused."""
+    state: UploadState
+    """Once it is done, it is searched."""
     reason: str | None
     """Why it was refused."""
     size_bytes: int
@@ -77,21 +78,21 @@ class Boxes(BaseModel):
 
 
 @routes.post("/collections/{collection}/documents", status_code=202, openapi_extra={"requestBody": _FORM})
-async def upload(collection: CollectionName, caller: CollectionTrainer, request: Request) -> UploadState:
+async def upload(collection: CollectionName, caller: CollectionTrainer, request: Request) -> UploadStatus:
     """Take a file in; it is sealed at once and read in turn. The same name again is a new version."""
     name, data = await _file_of(request, caller.service.space.settings.max_upload_mb * 2**20)
     row = await run_in_threadpool(caller.service.uploads.accept, collection, name, data)
-    return UploadState.model_validate(row)
+    return UploadStatus.model_validate(row)
 
 
 @routes.get("/uploads/{upload_id}")
-def upload_state(upload_id: Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")], caller: Reader) -> UploadState:
+def upload_state(upload_id: Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")], caller: Reader) -> UploadStatus:
     """Say what became of a file."""
     row = caller.service.uploads.find(upload_id)
     if row is None:
         raise Missing(f"no upload {upload_id}: give the id that came with it")
     caller.key.require_collection(row.collection)
-    return UploadState.model_validate(row)
+    return UploadStatus.model_validate(row)
 
 
 @routes.get("/collections/{collection}/documents")

@@ -21,10 +21,10 @@ from storage.artifacts import ArtifactRef
 from storage.columns import utc_now
 from storage.errors import RagloopError
 from storage.tables import UploadRow
+from storage.upload import UNREAD, UploadState
 
 logger = logging.getLogger(__name__)
 
-WAITING, READING, DONE, REFUSED = "waiting", "reading", "done", "refused"
 _BATCH = 16
 """Files of one collection that are indexed together."""
 _LOOK_S = 5.0
@@ -59,7 +59,7 @@ class Uploads:
             id=uuid4().hex,
             collection=collection,
             name=name,
-            state=WAITING,
+            state=UploadState.WAITING,
             content_sha256=hashlib.sha256(data).hexdigest(),
             size_bytes=len(data),
             artifact_uri=upload_artifact(self._space.artifacts, data).uri,
@@ -78,7 +78,7 @@ class Uploads:
         """Return how many are not read yet."""
         with self._space.database.reading() as session:
             query = select(func.count()).select_from(UploadRow)
-            return session.exec(query.where(col(UploadRow.state).in_((WAITING, READING)))).one()
+            return session.exec(query.where(col(UploadRow.state).in_(UNREAD))).one()
 
     def _work(self) -> None:
         while not self._closing.is_set():
@@ -95,7 +95,7 @@ class Uploads:
     def _next_batch(self) -> Sequence[UploadRow]:
         """Return the oldest uploads that wait, of one collection; those left in the middle of being read among them."""
         with self._space.database.reading() as session:
-            waiting = select(UploadRow).where(col(UploadRow.state).in_((WAITING, READING)))
+            waiting = select(UploadRow).where(col(UploadRow.state).in_(UNREAD))
             oldest = session.exec(waiting.order_by(col(UploadRow.created_at)).limit(1)).first()
             if oldest is None:
                 return ()
@@ -104,7 +104,7 @@ class Uploads:
             return list({row.name: row for row in reversed(rows)}.values())[::-1]  # versions of one file, one by one
 
     def _read(self, batch: Sequence[UploadRow]) -> None:
-        self._mark(batch, READING)
+        self._mark(batch, UploadState.READING)
         refused: dict[str, str] = {}
         try:
             uploads = [_upload(row) for row in batch]
@@ -120,16 +120,16 @@ class Uploads:
             why = f"it could not be read ({type(error).__name__}): see the server's log, then send it again"
             refused = dict.fromkeys((row.name for row in batch), why)
         for row in batch:
-            self._mark([row], REFUSED if row.name in refused else DONE, refused.get(row.name))
+            self._mark([row], UploadState.REFUSED if row.name in refused else UploadState.DONE, refused.get(row.name))
 
-    def _mark(self, rows: Sequence[UploadRow], state: str, reason: str | None = None) -> None:
+    def _mark(self, rows: Sequence[UploadRow], state: UploadState, reason: str | None = None) -> None:
         with self._space.database.session() as session:
             for row in rows:
                 now = session.get(UploadRow, row.id)
                 if now is None or now.finished_at is not None:
                     continue  # its document was deleted meanwhile
                 now.state, now.reason = state, reason
-                now.finished_at = utc_now() if state in (DONE, REFUSED) else None
+                now.finished_at = utc_now() if state not in UNREAD else None
 
 
 def _upload(row: UploadRow) -> Upload:

@@ -4,9 +4,9 @@ A reader, however slow, never holds a thread: an answer runs to its end, and is 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, suppress
+from contextlib import aclosing, closing, suppress
 from threading import Event as Flag
 from typing import Any, TypeVar
 
@@ -32,11 +32,15 @@ class Work:
 
         :raises Busy: if all places are taken.
         """
-        async with aclosing(self.stream(lambda: iter((function(),)))) as results:
+
+        def once() -> Generator[T, None, None]:
+            yield function()
+
+        async with aclosing(self.stream(once)) as results:
             return await anext(results)
 
-    async def stream(self, begin: Callable[[], Iterator[T]]) -> AsyncGenerator[T, None]:
-        """Yield what an iterator yields; it is closed when the reader leaves.
+    async def stream(self, begin: Callable[[], Generator[T, None, None]]) -> AsyncGenerator[T, None]:
+        """Yield what a generator yields; it is closed when the reader leaves, and may note how far it got.
 
         :raises Busy: if all places are taken.
         """
@@ -52,14 +56,11 @@ class Work:
 
         def work() -> None:
             try:
-                items = begin()
-                try:
+                with closing(begin()) as items:
                     for item in items:
                         tell(said.put_nowait, item)
                         if left.is_set():
                             break
-                finally:
-                    getattr(items, "close", int)()  # a generator records how far it got
                 tell(said.put_nowait, _END)
             except BaseException as error:
                 tell(said.put_nowait, error)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.options import AsJson, Collection, chosen_config, open_workspace
+from app.cli.options import AsJson, Collection, chosen_config, complain, open_workspace
 from storage.errors import RagloopError
 
 if TYPE_CHECKING:
@@ -53,7 +53,13 @@ def ask(
     engine = engines.open(found)
     try:
         while text := question or _typed():
-            answer = _answered(engine, _asked(text, history, documents), as_json)
+            try:
+                answer = _answered(engine, _asked(text, history, documents), as_json)
+            except RagloopError as error:
+                if question is not None:
+                    raise
+                complain(str(error))  # the conversation goes on
+                continue
             if feedback and in_terminal and not as_json:
                 _take_thumb(space, answer)
             if question is not None:

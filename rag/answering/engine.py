@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy.exc import SQLAlchemyError
@@ -73,7 +74,7 @@ class Engine:
                 return event.answer
         raise AssertionError("a stream that is read to its end has an answer")
 
-    def stream(self, question: Question) -> Iterator[Event]:
+    def stream(self, question: Question) -> Generator[Event, None, None]:
         """Yield what will be answered from, the answer as it comes, and the answer checked and cited.
 
         An answer that nothing was found for may have no pieces. Close the iterator to stop early; what was said so far
@@ -147,10 +148,11 @@ class Engine:
         rest, cited = citing.end()
         exchange.generator = spoken.generator
         if not _says_something(spoken.text, cited):
-            rest, cited = NOT_IN_DOCUMENTS if not exchange.said else rest, _NOTHING
-            if "".join(exchange.said) + rest != NOT_IN_DOCUMENTS:
+            heard, cited = "".join(exchange.said), _NOTHING
+            rest = NOT_IN_DOCUMENTS.removeprefix(heard)
+            if not NOT_IN_DOCUMENTS.startswith(heard):
                 yield Restarted(silent=Silent(generator=spoken.generator, reason="the documents do not bear it out"))
-                exchange.said, rest = [], NOT_IN_DOCUMENTS
+                exchange.said = []
         if rest:
             yield exchange.says(rest)
         return spoken, cited
@@ -236,25 +238,29 @@ class _Exchange:
     def interaction(self, release: Release) -> Interaction:
         """Return what is kept of it, as far as it got."""
         answer, said = self.answer, "".join(self.said)
-        history = _TURNS.dump_json(self.question.history).decode() if self.question.history else None
+        told: dict[str, Any] = (
+            {
+                **answer.model_dump(include={"generator", "found", "support", "silent", "cached", "timings"}),
+                "answer": answer.text,
+                "citations": [c.model_dump(exclude={"document", "page_no", "quote"}) for c in answer.citations],
+            }
+            if answer
+            else {
+                "answer": said or None,
+                "generator": self.generator,
+                "silent": [silent.model_dump() for silent in self.silent],
+                "timings": {name: round(s, 4) for name, s in self.timings.items()},
+            }
+        )
         return Interaction(
             id=self.question.id,
             collection=release.collection,
             release_id=release.id,
             question=self.question.text,
-            answer=answer.text if answer else said or None,
+            history=_TURNS.dump_json(self.question.history).decode() if self.question.history else None,
             retrieved=tuple(
                 RetrievedChunk(chunk_id=hit.chunk.chunk_id, rank=hit.rank, score=hit.score) for hit in self.hits
             ),
             user_fingerprint=self.question.user_fingerprint,
-            generator=answer.generator if answer else self.generator,
-            history=history,
-            citations=tuple(c.model_dump(exclude={"document", "page_no", "quote"}) for c in answer.citations)
-            if answer
-            else (),
-            found=answer.found if answer else None,
-            support=answer.support if answer else None,
-            silent=tuple(one.model_dump() for one in (answer.silent if answer else self.silent)),
-            cached=answer.cached if answer else False,
-            timings=answer.timings if answer else {name: round(s, 4) for name, s in self.timings.items()},
+            **told,
         )

@@ -2,10 +2,9 @@
 
 import math
 import re
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Generator as Iteration
 from collections.abc import Sequence
-from threading import Lock
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -15,6 +14,7 @@ from rag.answering.generator import Ending, Passage, Request, Unsuited
 from rag.answering.spans import sentences
 from rag.answering.support import figures
 from rag.config import AnsweringConfig
+from rag.embedding.vector_cache import VectorCache
 from rag.retrieval.lexical import Analyzer
 
 _WORDS, _BEFORE, _PASSAGE, _FIGURE, _FRAGMENT = 1.8, 0.5, 1.5, 0.5, -0.3
@@ -70,8 +70,7 @@ class ExtractiveGenerator:
 
     def __init__(self, encoder: SentenceEncoder, config: AnsweringConfig) -> None:
         self._encoder, self._stems, self._config = encoder, Analyzer(), config
-        self._known: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
-        self._lock = Lock()
+        self._sentences = VectorCache(encoder.encode_passages, _KEPT)
 
     def generate(self, request: Request) -> Iteration[str, None, Ending]:
         """Yield the sentences, each with its mark: the best first, the others by passage as they stand there."""
@@ -82,7 +81,8 @@ class ExtractiveGenerator:
         likely = np.argsort(-scores, kind="stable")[:_ENCODED]
         candidates, scores = [candidates[place] for place in likely], scores[likely]
         scores += (
-            self._vectors([each.text for each in candidates]) @ self._encoder.encode_queries([request.standing])[0]
+            self._sentences.encode([each.text for each in candidates])
+            @ self._encoder.encode_queries([request.standing])[0]
         )
         before = ""
         for chosen in self._chosen(candidates, scores):
@@ -92,22 +92,6 @@ class ExtractiveGenerator:
 
     def close(self) -> None:
         """Give nothing back: the encoder is the retriever's."""
-
-    def _vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return float32 (len(texts), dim), L2-normalized; the sentences of what is asked about most are there."""
-        with self._lock:
-            known = {text: self._known[text] for text in texts if text in self._known}
-        missing = [text for text in texts if text not in known]
-        if missing:
-            vectors = self._encoder.encode_passages(missing)
-            known.update((text, vector.copy()) for text, vector in zip(missing, vectors, strict=True))
-        with self._lock:
-            for text in texts:
-                self._known[text] = known[text]
-                self._known.move_to_end(text)
-            while len(self._known) > _KEPT:
-                self._known.popitem(last=False)
-        return np.stack([known[text] for text in texts])
 
     def _candidates(self, passages: Sequence[Passage]) -> list[_Candidate]:
         """Return the sentences that may be quoted; what overlapping passages share, once."""

@@ -11,12 +11,11 @@ from storage.artifacts import ArtifactRef, ArtifactStore, Manifest
 from storage.database import Database
 from storage.errors import ArtifactMissing
 from storage.tables import DocumentRow, UploadRow
+from storage.upload import UNREAD
 
 _UPLOAD, _DOCUMENT, _SPLIT = "upload", "document", "split"
 _TELLS = frozenset({"vectors", "token_vectors", "negatives"})
 """Kinds whose digests do not tell whose text they hold, so that their facts do."""
-_UNREAD = ("waiting", "reading")
-"""States of an upload whose file is still needed."""
 
 
 def derived(store: ArtifactStore, doc_ids: Set[str], known: Set[str]) -> list[ArtifactRef]:
@@ -46,7 +45,7 @@ def unneeded_files(store: ArtifactStore, database: Database, uploads: Iterable[A
     texts = {ref: manifest.inputs[_UPLOAD] for ref, manifest in _manifests(store) if ref.kind == _DOCUMENT}
     own = {ref: digest for ref, digest in texts.items() if digest in digests}
     uris = [ref.uri for ref in own]
-    waiting = select(UploadRow.artifact_uri).where(col(UploadRow.state).in_(_UNREAD))
+    waiting = select(UploadRow.artifact_uri).where(col(UploadRow.state).in_(UNREAD))
     with database.reading() as session:
         in_use = session.exec(select(DocumentRow.artifact_uri).where(col(DocumentRow.artifact_uri).in_(uris))).all()
         awaited = {ArtifactRef.parse(uri).digest for uri in session.exec(waiting)}

@@ -1,10 +1,8 @@
 """Texts -> unit vectors, the same way in mining, training, evaluation and serving."""
 
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 from tqdm import tqdm
 
+from rag.embedding.vector_cache import VectorCache
 from rag.embedding.vectors import Vectors
 
 if TYPE_CHECKING:
@@ -22,6 +21,8 @@ Unit = Literal["text", "token"]
 Ids = NDArray[np.int64]
 OUTPUTS: dict[Unit, str] = {"text": "sentence_embedding", "token": "token_embeddings"}
 """What sentence-transformers calls them."""
+_QUERIES = 4096
+"""Whose vectors are remembered."""
 
 
 class TokenVectors(NamedTuple):
@@ -65,16 +66,12 @@ class Encoder:
         """Open a sentence-transformers folder, unless its `network` is given."""
         self._network = network or TorchNetwork(folder, batch_size)
         self._prompts: dict[Prompt, str] = {"query": query_prompt, "document": ""}
-        self._queries = QueryCache()
+        self._queries = VectorCache(lambda texts: self._encode(texts, "query"), _QUERIES)
         self.dim: int = self._network.dim
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Return float32 (len(texts), dim), L2-normalized, each text behind the query prompt."""
-        known = self._queries.get(texts)
-        new = [text for text in dict.fromkeys(texts) if text not in known]
-        known |= zip(new, self._encode(new, "query"), strict=True)
-        self._queries.put({text: known[text] for text in new})
-        return np.array([known[text] for text in texts], dtype=np.float32).reshape(-1, self.dim)
+        return self._queries.encode(texts)
 
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
         """Return float32 (len(texts), dim), L2-normalized."""
@@ -126,29 +123,6 @@ class Encoder:
             last = first + self._network.batch_size(len(tokenized[by_length[first]]))
             yield by_length[first:last]
             first = last
-
-
-class QueryCache:
-    """The vectors of the queries that were asked last; several threads may use it at once."""
-
-    def __init__(self, size: int = 4096) -> None:
-        self._size, self._lock = size, Lock()
-        self._vectors: OrderedDict[str, Vectors] = OrderedDict()
-
-    def get(self, texts: Iterable[str]) -> dict[str, Vectors]:
-        """Return the vectors that are here, float32 (dim,), by their texts."""
-        with self._lock:
-            found = {text: self._vectors[text] for text in texts if text in self._vectors}
-            for text in found:
-                self._vectors.move_to_end(text)
-        return found
-
-    def put(self, vectors: dict[str, Vectors]) -> None:
-        """Keep vectors in place of those that were not asked for longest."""
-        with self._lock:
-            self._vectors |= vectors
-            while len(self._vectors) > self._size:
-                self._vectors.popitem(last=False)
 
 
 class TorchNetwork:

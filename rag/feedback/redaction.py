@@ -1,29 +1,23 @@
 """What is kept of uses that a deleted document had a part in: that somebody asked and reacted, not what was said."""
 
 from collections.abc import Sequence, Set
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import select as sa_select
 from sqlalchemy.orm import load_only
 from sqlmodel import Session, col, select
 
+from rag.pairs.wording import Wording
 from storage.tables import FeedbackRow, InteractionRow
 
 _AT_ONCE = 500
 """Ids in one query: a database takes no more than some thousands."""
 
 
-class Quotes(Protocol):
-    """Knows the words of a document."""
-
-    def quoted_in(self, *texts: str | None) -> bool:
-        """Say whether one of the texts quotes them."""
-
-
 class QuotingUses:
     """The interactions of a collection that quote a document; each text is read once, however often one looks."""
 
-    def __init__(self, collection: str, wording: Quotes) -> None:
+    def __init__(self, collection: str, wording: Wording) -> None:
         self._collection, self._wording = collection, wording
         self._read: set[str | int] = set()
         self.ids: set[str] = set()

@@ -79,6 +79,16 @@ def test_without_a_question_a_conversation_remembers_what_was_said(company):
         assert second.retrieved
 
 
+def test_a_question_that_cannot_be_answered_does_not_end_the_conversation(company):
+    terminal = Terminal(company, "ask", "--no-feedback", "--document", "nowhere.md")
+    terminal.until("> ")
+    for _ in range(2):
+        terminal.type(QUESTION)
+        assert "ragloop: no document is named 'nowhere.md'" in terminal.until("ends)> ")
+    terminal.type("")
+    assert terminal.end() == 0
+
+
 def test_in_a_pipe_the_answer_is_plain_or_json(company):
     plain = company.ok("ask", QUESTION)
     assert plain.count("The lung of the Elmen") == 2  # said, and quoted as the source

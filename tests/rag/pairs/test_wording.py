@@ -1,4 +1,4 @@
-from rag.corpus.wording import Wording
+from rag.pairs.wording import Wording
 
 OWN = "The lung of the Alder stands at least ten centimetres from any wall. It was made in the valley."
 OTHER = "The lung of the Birk stands at least ten centimetres from any wall."
