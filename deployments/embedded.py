@@ -31,22 +31,26 @@ def serve(descriptor: int) -> None:
 
 
 def _lock_before_reading() -> None:
-    """Let automations take SQLite's write lock before they read.
+    """Let every transaction take SQLite's write lock before it reads.
 
-    Prefect 3.8.8 takes it when they write, which SQLite refuses if anybody has written since they read ("database is
-    locked", Prefect's issue 18934): events were lost in that way, and others acted upon twice. PostgreSQL is not
-    concerned.
+    Prefect 3.8.8 mostly takes it when it writes, which SQLite refuses at once if anybody has written since the
+    transaction has read ("database is locked", Prefect's issue 18934): heartbeats and events were lost in that way, and
+    events acted upon twice. PostgreSQL is not concerned.
     """
-    from prefect.server.database import provide_database_interface
-    from prefect.server.events import triggers
+    from prefect.server.database import configurations
 
     @asynccontextmanager
-    async def automations_session(begin_transaction: bool = False) -> AsyncGenerator[Any, None]:
-        database = provide_database_interface()
-        async with database.session_context(begin_transaction, with_for_update=begin_transaction) as session:
-            yield session
+    async def begin_transaction(self: Any, session: Any, with_for_update: bool = False) -> AsyncGenerator[Any, None]:
+        async with session.begin() as transaction:
+            mode = configurations.SQLITE_BEGIN_MODE.set("IMMEDIATE")
+            try:
+                await session.connection()
+            finally:
+                # Sessions and tasks that begin within this one would inherit the mode, and wait for its lock.
+                configurations.SQLITE_BEGIN_MODE.reset(mode)
+            yield transaction
 
-    triggers.automations_session = automations_session
+    configurations.AioSqliteConfiguration.begin_transaction = begin_transaction
 
 
 def _collect_garbage_aside() -> None:

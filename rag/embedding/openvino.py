@@ -53,8 +53,7 @@ class OpenvinoNetwork:
 
         :raises ConfigError: if OpenVINO is not installed.
         """
-        openvino = _openvino()
-        core = openvino.Core()
+        core = _core()
         if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             precision = "f32"
             logger.warning("this CPU has no bfloat16: encoding in float32")
@@ -223,6 +222,16 @@ def _require(package: str) -> None:
     if importlib.util.find_spec(package) is None:
         name = "ragloop[int8]" if package == "nncf" else package
         raise ConfigError(f"encoding.engine needs {package}, which is not installed: pip install '{name}'")
+
+
+@cache
+def _core() -> Any:
+    """Return the process's engine, which is never freed.
+
+    It gives the thread that it begins in a signal stack. Freed in another thread (garbage is collected in any), it
+    would take the memory away and leave the stack in use, and the next signal would kill the process.
+    """
+    return _openvino().Core()
 
 
 def _openvino() -> Any:

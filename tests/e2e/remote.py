@@ -1,17 +1,23 @@
 """The loop as it looks through the API of a running `ragloop up`."""
 
 import json
+import logging
+import os
 import time
 from datetime import datetime
 from pathlib import Path
 
 import httpx
+import psutil
 
 from rag.device import Device
 from tests.company import write_company, write_questions
 from tests.e2e.conftest import wait_until
 
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+STATE = "trainer_state.json"
+"""What a checkpoint writes last."""
+LAST_LINES = 40
 
 
 class Remote:
@@ -64,20 +70,45 @@ class Remote:
 
     def ended(self, run_id, seconds=420):
         """Wait for a run's end and return it."""
-        assert wait_until(lambda: self.run(run_id)["state"]["type"] in FINAL, seconds), self.up.said()
+        if not wait_until(lambda: self.run(run_id)["state"]["type"] in FINAL, seconds):
+            raise AssertionError(self.said_of(self.run(run_id)))
         return self.run(run_id)
 
-    def checkpoints(self):
-        """Return the steps of the checkpoints that are whole, of all unfinished trainings."""
-        found = self.up.home.rglob("checkpoint-*/trainer_state.json")
-        return {int(path.parent.name.rsplit("-", 1)[1]) for path in found}
+    def ended_as(self, state_type, run_id):
+        """Wait for a run's end, which must be of this type, and return it."""
+        run = self.ended(run_id)
+        assert run["state"]["type"] == state_type, self.said_of(run)
+        return run
+
+    def said_of(self, run):
+        """Return a run's state, its warnings, and the last that all parts said, to show when a test fails."""
+        state = run["state"]
+        warnings = self.api(
+            "POST",
+            "logs/filter",
+            logs={"flow_run_id": {"any_": [run["id"]]}, "level": {"ge_": logging.WARNING}},
+            sort="TIMESTAMP_ASC",
+        )
+        said = [f"{run['name']} is {state['name']} ({state['type']}): {state['message']}"]
+        said += [f"{each['timestamp']} {each['message']}" for each in warnings]
+        for log in sorted((self.up.home / "logs").glob("*.log")):
+            said += [f"--- {log.name}", *log.read_text(errors="replace").splitlines()[-LAST_LINES:]]
+        return "\n".join(said)
+
+    def reached(self):
+        """Return the step of the last checkpoint of all unfinished trainings; 0 if there is none."""
+        scratch = os.walk(self.up.home / "artifacts" / ".scratch")  # old checkpoints vanish under its hands
+        return max((int(Path(at).name.rsplit("-", 1)[1]) for at, _, files in scratch if STATE in files), default=0)
 
     def trains_past(self, step):
-        """Wait until a checkpoint behind `step` is written; returns it and the pid of the training process."""
-        assert wait_until(lambda: max(self.checkpoints(), default=0) > step, 300), self.up.said()
-        holder = self.device.holder()
-        assert holder is not None, "the training ended before it could be disturbed"
-        return max(self.checkpoints()), holder.pid
+        """Wait until a process trains and a checkpoint behind `step` is written; return that step and the process."""
+        end = time.monotonic() + 300
+        while time.monotonic() < end:
+            reached, holder = self.reached(), self.device.holder()
+            if reached > step and holder is not None:
+                return reached, psutil.Process(holder.pid)
+            time.sleep(0.1)
+        raise AssertionError(f"no checkpoint behind step {step} and a process that trains: {self.up.said()}")
 
 
 def seconds(run):

@@ -1,17 +1,14 @@
 """Processes die, and the retraining ends all the same."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 
-import psutil
 import pytest
 
-from deployments.processes import flow_processes, is_alive
+from deployments.processes import flow_processes
 from storage.artifacts import ArtifactRef
-from tests.e2e.conftest import ROOT, wait_until
+from tests.e2e.conftest import ROOT, all_ended, wait_until
 from tests.e2e.remote import Remote
 
 
@@ -27,24 +24,30 @@ def facts(remote, digest):
     return json.loads((remote.up.home / "artifacts" / "embedder" / digest / "manifest.json").read_text())["facts"]
 
 
+def kill(*processes):
+    """Kill them at once, and wait: until its end, one goes on writing checkpoints and holds the device."""
+    for process in processes:
+        process.kill()
+    assert wait_until(lambda: all_ended(processes), 30)
+
+
 @pytest.fixture(scope="module")
 def survivor(remote):
     """A retraining that lost its training process, then worker and process, then the server."""
     run_id = remote.retrain("default")
-    step, training = remote.trains_past(0)
-    os.kill(training, signal.SIGKILL)
+    _, training = remote.trains_past(0)
+    kill(training)
 
-    step, training = remote.trains_past(step)
-    os.kill(remote.up.parts()["gpu"].pid, signal.SIGKILL)
-    os.kill(training, signal.SIGKILL)
+    _, training = remote.trains_past(remote.reached())
+    kill(remote.up.parts()["gpu"], training)
 
-    step, _ = remote.trains_past(step)
-    os.kill(remote.up.parts()["server"].pid, signal.SIGKILL)
+    remote.trains_past(remote.reached())
+    kill(remote.up.parts()["server"])
     return remote.ended(run_id)
 
 
-def test_a_retraining_outlives_its_process_its_worker_and_its_server(survivor):
-    assert survivor["state"]["type"] == "COMPLETED", survivor["state"]
+def test_a_retraining_outlives_its_process_its_worker_and_its_server(remote, survivor):
+    assert survivor["state"]["type"] == "COMPLETED", remote.said_of(survivor)
 
 
 def test_each_attempt_is_a_run_of_its_own_and_goes_on_from_the_checkpoint(remote, survivor):
@@ -66,14 +69,15 @@ def test_a_killed_retraining_is_started_again_and_takes_up_its_child(remote, sur
     run_id = remote.retrain("parent")
     remote.trains_past(0)
     children = len(remote.runs("train-embedder"))
-    os.kill(flow_processes(remote.up.home)[run_id].pid, signal.SIGKILL)
-    assert remote.ended(run_id)["state"]["type"] == "CRASHED"
+    kill(flow_processes(remote.up.home)[run_id])
+    remote.ended_as("CRASHED", run_id)
 
     def second():
-        return next((r for r in remote.runs("retrain") if r["parameters"].get("attempt") == 2), None)
+        again = {"collection": "parent", "attempt": 2}.items()
+        return next((run for run in remote.runs("retrain") if again <= run["parameters"].items()), None)
 
     assert wait_until(second, 120), remote.up.said()
-    assert remote.ended(second()["id"])["state"]["type"] == "COMPLETED"
+    remote.ended_as("COMPLETED", second()["id"])
     taken_up = [r for r in remote.runs("train-embedder")[children - 1 :] if r["state"]["type"] == "COMPLETED"]
     assert len(taken_up) >= 1
     assert sum(r["state"]["type"] == "RUNNING" for r in remote.runs("train-embedder")) == 0
@@ -84,15 +88,13 @@ def test_a_cancelled_training_leaves_a_checkpoint_and_resumes(remote, survivor):
     train = {"collection": "cancelled", "profile": "cpu"}
     run_id = remote.start("train-embedder", train)
     step, training = remote.trains_past(0)
-    process = psutil.Process(training)
     remote.api("POST", f"flow_runs/{run_id}/set_state", state={"type": "CANCELLING"})
-    assert wait_until(lambda: not is_alive(process), 30)
-    reached = max(remote.checkpoints())
-    assert reached > step
-    assert remote.ended(run_id)["state"]["type"] == "CANCELLED"
+    assert wait_until(lambda: all_ended([training]), 60)
+    reached = remote.reached()
+    assert reached > step, remote.said_of(remote.run(run_id))
+    remote.ended_as("CANCELLED", run_id)
 
-    again = remote.ended(remote.start("train-embedder", train))
-    assert again["state"]["type"] == "COMPLETED"
+    again = remote.ended_as("COMPLETED", remote.start("train-embedder", train))
     made = ArtifactRef.model_validate_json(again["labels"]["ragloop.result"])
     assert facts(remote, made.digest)["training"]["resumed_from_step"] == reached
 
@@ -125,4 +127,4 @@ def test_a_child_that_takes_too_long_is_cancelled(remote, survivor):
     assert "ran for more than 1 s and was cancelled" in parent.stderr, parent.stderr
     child = remote.runs("train-embedder")[-1]
     assert child["parameters"]["shuffle_labels"] is True
-    assert remote.ended(child["id"])["state"]["type"] == "CANCELLED"
+    remote.ended_as("CANCELLED", child["id"])

@@ -28,9 +28,14 @@ TEXTS = [*sample_passages()[:40], "brie", "word " * 400]
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
+def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("export")
     export(MODEL, folder, EncodingConfig(engine="openvino-bf16"), TEXTS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exported(folder):
     return Encoder(folder, "about cheese: ", network=OpenvinoNetwork(folder))
 
 
@@ -69,6 +74,22 @@ export(Path({str(MODEL)!r}), Path("."), EncodingConfig(engine="openvino-bf16"), 
     environment.pop("CI", None)
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, check=True, capture_output=True)
     assert {each.name for each in tmp_path.iterdir()} == {"network.xml", "network.bin", "tokenizer.json"}
+
+
+def test_a_network_that_another_thread_drops_leaves_signals_harmless(folder):
+    script = f"""
+import os, signal, threading
+from pathlib import Path
+from rag.embedding.openvino import OpenvinoNetwork
+signal.signal(signal.SIGTERM, lambda *_: print("handled"))
+networks = [OpenvinoNetwork(Path({str(folder)!r}))]
+dropping = threading.Thread(target=networks.clear)
+dropping.start()
+dropping.join()
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+    done = subprocess.run([sys.executable, "-c", script], env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
 
 
 def test_fidelity_counts_the_neighbours_that_stay():
