@@ -36,6 +36,8 @@ logger = logging.getLogger(__name__)
 
 WITHDRAWN = "a document that it holds was deleted"
 _FILES = ("upload", "document")
+_SERVING = ("index", "chatmodel")
+"""Parts of releases that hold the text of documents."""
 
 
 class Deletion(BaseModel):
@@ -64,7 +66,7 @@ class Deletion(BaseModel):
 
 
 def delete_document(space: Workspace, collection: str, name: str, config: Config) -> Deletion:
-    """Remove a document with all its versions, and all that was made of it, but the weights of models.
+    """Remove a document with all its versions, and all that was made of it, but the weights of models that search.
 
     When it returns, no process answers from it. A deletion of that name that was killed is finished.
 
@@ -208,9 +210,9 @@ def _replace_releases(space: Workspace, row: DeletionRow, config: Config) -> Seq
         if left and registry.production(collection) is not None:
             refresh_release(space, collection, config)
         _note_artifacts(space, row)
-        indexes = {uri for uri in row.artifacts if ArtifactRef.parse(uri).kind == "index"}  # removed ones too
+        parts = {uri for uri in row.artifacts if ArtifactRef.parse(uri).kind in _SERVING}  # removed ones too
         try:
-            return registry.withdraw(collection, indexes, WITHDRAWN, production_too=not left)
+            return registry.withdraw(collection, parts, WITHDRAWN, production_too=not left)
         except ProductionMoved:
             logger.info("another release began to serve %s meanwhile: replacing that one", collection)
 

@@ -39,5 +39,9 @@ class OutOfMemory(RagloopError):
     """A training that does not fit this machine's memory, however few texts it takes at a time."""
 
 
+class NoChatModel(RagloopError):
+    """A collection for which none was trained, or none serves."""
+
+
 class NoGenerator(RagloopError):
     """Nobody was left to answer a question; the message names each that was asked, and why it did not."""

@@ -22,7 +22,7 @@ class Profile(StrEnum):
     SMOKE = "smoke"
 
 
-_OVERRIDES: dict[Profile, dict[str, dict[str, Any]]] = {
+_OVERRIDES: dict[Profile, dict[str, Any]] = {
     Profile.CPU: {},
     Profile.GPU_6GB: {"embedding": {"batch_size": 64}, "index": {"encode_batch": 128}},
     Profile.GPU_16GB: {"embedding": {"batch_size": 128}, "index": {"encode_batch": 256}},
@@ -38,26 +38,71 @@ _OVERRIDES: dict[Profile, dict[str, dict[str, Any]]] = {
             "merge_weights": (1.0,),
         },
         "encoding": {"engine": "torch"},
+        "chat": {
+            "data": {"pairs_per_chunk": 1, "variations": 2},
+            "training": {
+                "layers": 2,
+                "width": 64,
+                "heads": 4,
+                "vocabulary": 600,
+                "max_length": 128,
+                "epochs": 1,
+                "max_steps": 6,
+                "checkpoints": 2,
+            },
+        },
         "gate": {"resamples": 1000},
     },
 }
+_WITH_HUB: dict[Profile, dict[str, Any]] = {
+    Profile.GPU_6GB: {
+        "chat": {
+            "training": {
+                "base": "microsoft/phi-2",
+                "method": "qlora",
+                "max_length": 512,
+                "epochs": 3,
+                "batch_size": 1,
+                "accumulation": 16,
+                "learning_rate": 2e-4,
+                "gradient_checkpointing": True,
+            }
+        }
+    },
+    Profile.GPU_16GB: {
+        "chat": {
+            "training": {
+                "base": "microsoft/DialoGPT-small",
+                "epochs": 15,
+                "batch_size": 4,
+                "accumulation": 8,
+                "learning_rate": 3e-4,
+                "schedule": "cosine",
+            }
+        }
+    },
+}
+"""What a profile overrides besides where models come from the hub; without it, what is bundled is trained."""
 
 
 def load_config(
-    profile: Profile | str, shuffle_labels: bool = False, overrides: Mapping[str, Mapping[str, Any]] | None = None
+    profile: Profile | str,
+    shuffle_labels: bool = False,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    from_hub: bool = False,
 ) -> Config:
     """Return the stage configs of a profile, changed by `overrides` (by stage), for a drill with `shuffle_labels`.
 
+    :param from_hub: whether base models come from the model hub.
     :raises ConfigError: if there is no such profile, stage or field, or a value is out of its bounds.
     """
     try:
-        fitted = _OVERRIDES[Profile(profile)]
+        chosen = Profile(profile)
     except ValueError:
         names = ", ".join(p.value for p in Profile)
         raise ConfigError(f"no profile named {profile!r}: choose one of {names}") from None
-    stages: dict[str, Any] = {name: dict(fields) for name, fields in fitted.items()}
-    for stage, fields in (overrides or {}).items():
-        stages[stage] = stages.get(stage, {}) | fields if isinstance(fields, Mapping) else fields
+    fitted = _merged(_OVERRIDES[chosen], _WITH_HUB.get(chosen, {})) if from_hub else _OVERRIDES[chosen]
+    stages = _merged(fitted, overrides or {})
     try:
         config = Config.model_validate(stages)
     except ValidationError as error:
@@ -68,6 +113,15 @@ def load_config(
         ) from None
     embedding = config.embedding.model_copy(update={"shuffle_labels": shuffle_labels})
     return config.model_copy(update={"embedding": embedding})
+
+
+def _merged(fields: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields with the overrides in their place, stage within stage."""
+    merged = dict(fields)
+    for name, value in overrides.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(name), Mapping)
+        merged[name] = _merged(merged[name], value) if both else value
+    return merged
 
 
 def read_overrides(file: Path) -> dict[str, Any]:

@@ -7,10 +7,12 @@ from pydantic import BaseModel, ConfigDict
 
 from rag.config import Config, GateConfig, RetrievalConfig
 from rag.corpus.artifact import corpus_artifact
+from rag.corpus.deleted import collection_deleted_ids
 from rag.embedding.artifact import base_embedder
 from rag.evaluation.artifact import evaluation_artifact, load_report
 from rag.evaluation.gate import Decision, Verdict, judge
 from rag.llm.access import LanguageModels
+from rag.pairs.mined import LEARNED_FROM
 from rag.reranking.collection import moved_reranker
 from rag.retrieval.artifact import index_artifact
 from rag.retrieval.searcher import SearchModels, load_retriever
@@ -106,6 +108,7 @@ def refresh_release(space: Workspace, collection: str, config: Config) -> Releas
 def _refresh(space: Workspace, collection: str, production: Release | None, config: Config) -> Release:
     action: Literal["promote", "refresh"]
     reranker = production.reranker if production else None
+    chat_model = _kept_chat_model(space, production) if production else None
     if production is None:
         embedder, answering = base_embedder(space.artifacts, space.settings.models), config.retrieval.model_dump()
         reason, action = "first release: untuned models", "promote"
@@ -117,7 +120,7 @@ def _refresh(space: Workspace, collection: str, production: Release | None, conf
         index = index_artifact(
             space.artifacts, space.device, corpus, embedder, config, with_tokens=reranker is not None
         )
-        if production is not None and production.index == index:
+        if production is not None and (production.index, production.chat_model) == (index, chat_model):
             return production
         if reranker is not None:
             reranker = moved_reranker(space.artifacts, space.device, reranker, index, embedder, config)
@@ -132,6 +135,7 @@ def _refresh(space: Workspace, collection: str, production: Release | None, conf
         embedder=embedder,
         index=index,
         reranker=reranker,
+        chat_model=chat_model,
         answering=answering,
         config=config.model_dump(mode="json"),
         lineage={**(production.lineage if production else {}), "corpus": corpus.model_dump()},
@@ -156,6 +160,7 @@ def register_candidate(space: Workspace, collection: str, candidate: Candidate, 
         embedder=candidate.models.embedder,
         index=candidate.models.index,
         reranker=candidate.models.reranker if candidate.retrieval.rerank_weight else None,
+        chat_model=_kept_chat_model(space, production),
         answering=candidate.retrieval.model_dump(),
         config=config.model_dump(mode="json"),
         lineage={
@@ -164,6 +169,16 @@ def register_candidate(space: Workspace, collection: str, candidate: Candidate, 
             "evidence_threshold": candidate.evidence_threshold,
         },
     )
+
+
+def _kept_chat_model(space: Workspace, production: Release) -> ArtifactRef | None:
+    """Return the chat model that serves, unless it was removed or holds what a deleted document said."""
+    model = production.chat_model
+    if model is None or space.artifacts.find(model.kind, model.digest) is None:
+        return None
+    gone = collection_deleted_ids(space.database, production.collection)
+    learned_from = space.artifacts.facts(model).get(LEARNED_FROM, gone)  # one that does not tell may hold anything
+    return model if gone.isdisjoint(learned_from) else None
 
 
 def _require_corpus(
@@ -222,7 +237,7 @@ def judge_candidate(
     :raises ProductionMoved: if anything has, in the moment of promotion.
     """
     production = serving_release(space, candidate.collection)
-    if (production.embedder, production.answering) != (against.embedder, against.answering):
+    if any(getattr(production, part) != getattr(against, part) for part in ("embedder", "answering", "chat_model")):
         raise ReleaseNotFound(
             f"release {production.id} began to serve while release {candidate.id} was judged against {against.id}: "
             "run `ragloop retrain` again"

@@ -72,4 +72,5 @@ class Settings(BaseSettings):
 
         :raises ConfigError: if either is not usable.
         """
-        return load_config(profile, shuffle_labels, read_overrides(self.config) if self.config else None)
+        overrides = read_overrides(self.config) if self.config else None
+        return load_config(profile, shuffle_labels, overrides, from_hub=self.models is Models.HUB)

@@ -17,6 +17,7 @@ from storage.folders import FULL, check_file_name, check_name, disk_error, disk_
 from storage.manifest import MANIFEST, ArtifactRef, Manifest, describe, parse_manifest
 from storage.recipes import ConfigLike, config_json, digest_json, recipe_hashes
 from storage.sealing import Sealer
+from storage.unfinished import drop_unfinished, note_inputs
 
 if TYPE_CHECKING:
     from storage.bucket import Bucket
@@ -118,8 +119,12 @@ class ArtifactStore:
     def remove(self, ref: ArtifactRef) -> None:
         """Remove an artifact with its local copy, if it is there; its folder leaves its place in one step.
 
+        The checkpoints of what was to be made of it, and is not being made now, go too.
+
         :raises StorageError: if it cannot be removed.
         """
+        with disk_errors(self._root):  # first, since a removal that was killed is begun again while its artifact stands
+            drop_unfinished(self._root / ".scratch", self._building, ref.digest)
         if self._bucket is not None:
             self._bucket.remove(ref.name)
         self._take_away(ref)
@@ -210,7 +215,9 @@ class ArtifactStore:
         with disk_errors(self._building):
             part = self._part(ref)
         try:
-            facts = write(Draft(part, ref, self.scratch(ref.digest), self.sealer))
+            scratch = self.scratch(ref.digest)
+            note_inputs(scratch, ref, plan["inputs"].values())
+            facts = write(Draft(part, ref, scratch, self.sealer))
             with disk_errors(part):
                 manifest = describe(ref, part, plan, dict(facts or {}))
                 (part / MANIFEST).write_bytes(manifest.dump())

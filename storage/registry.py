@@ -122,9 +122,9 @@ class Registry:
             return _swap(session, row, reason, action)
 
     def withdraw(
-        self, collection: str, index_uris: Set[str], reason: str, production_too: bool = False
+        self, collection: str, part_uris: Set[str], reason: str, production_too: bool = False
     ) -> Sequence[int]:
-        """Let no release with one of these indexes serve again; return their ids.
+        """Let no release with one of these indexes or chat models serve again; return their ids.
 
         With `production_too` the one that serves is among those, and nothing serves the collection until the next
         promotion.
@@ -134,7 +134,7 @@ class Registry:
         with self._database.session() as session:
             self._database.lock(session, f"releases/{collection}")
             query = select(ReleaseRow).where(ReleaseRow.collection == collection).order_by(col(ReleaseRow.id))
-            rows = [row for row in session.exec(query) if row.index_uri in index_uris]
+            rows = [row for row in session.exec(query) if not part_uris.isdisjoint((row.index_uri, row.chat_model_uri))]
             production = session.get(ProductionRow, collection, populate_existing=True)
             if production is not None and production.release_id in {row.id for row in rows}:
                 if not production_too:

@@ -12,6 +12,7 @@ from prefect.artifacts import (
 )
 from prefect.cache_policies import NO_CACHE
 
+from rag.chat.serving import ChatCandidate, chat_model_rows
 from rag.embedding.progress import TrainingProgress
 from rag.evaluation.artifact import load_report
 from rag.evaluation.gate import Verdict
@@ -60,21 +61,32 @@ def publish_verdict(verdict: Verdict, candidate: Release, metric: str) -> None:
     create_markdown_artifact(key=_key("verdict", candidate.collection), markdown=page, description=verdict.reason)
 
 
+@task(cache_policy=NO_CACHE)
+def publish_chat_model(candidate: ChatCandidate, collection: str) -> None:
+    """Leave what the chat model was taught, and how its training went."""
+    rows = chat_model_rows(Workspace.open(Settings()).artifacts.facts(candidate.model))
+    title = f"Chat model of release {candidate.release_id} of {collection}"
+    create_table_artifact(key=_key("chat-model", collection), table=rows, description=title)
+
+
 class TrainingReport:
     """Moves a bar in the UI as a training goes on, with its latest figures."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: str, score: str) -> None:
+        """Name what is trained, and what its validation is."""
+        self._model, self._score = model, score
         self._artifact: UUID | None = None
-        self._score = ""
+        self._latest = ""
 
     def __call__(self, now: TrainingProgress) -> None:
         """Show how far it is; the server may be away, and the training goes on."""
         if now.validation is not None:
-            self._score = f"; MRR@10 on validation questions {now.validation:.3f} at step {now.step}"
-        said = f"embedder: epoch {now.epoch:.1f}, step {now.step} of {now.total_steps}{self._score}"
+            self._latest = f"; {self._score} {now.validation:.3f} at step {now.step}"
+        said = f"{self._model}: epoch {now.epoch:.1f}, step {now.step} of {now.total_steps}{self._latest}"
         percent = round(100 * now.share, 1)
         if self._artifact is None:
-            self._artifact = create_progress_artifact(percent, key="embedder-training", description=said)
+            key = f"{self._model.replace(' ', '-')}-training"
+            self._artifact = create_progress_artifact(percent, key=key, description=said)
         else:
             update_progress_artifact(self._artifact, percent, description=said)
 

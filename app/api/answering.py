@@ -22,14 +22,14 @@ STREAMED: dict[int | str, dict[str, Any]] = {
 Events = AsyncGenerator[Event, None]
 
 
-async def answer_events(service: Service, collection: str, question: Question) -> Events:
-    """Yield an answer's events, the last of them Done.
+async def answer_events(service: Service, collection: str, question: Question, closed_book: bool = False) -> Events:
+    """Yield an answer's events, the last of them Done; with `closed_book` the chat model alone answers.
 
     :raises RagloopError: if nothing serves the collection, nobody answers, or all places are taken.
     """
 
     def begin() -> Generator[Event, None, None]:
-        return service.engines.of(collection).stream(question)
+        return service.engines.of(collection, closed_book).stream(question)
 
     searched = False
     try:

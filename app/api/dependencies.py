@@ -16,6 +16,8 @@ from rag.config import COLLECTION
 DEFAULT = "default"
 MODEL = "ragloop"
 """What the default collection is called as a model."""
+CHAT = "/chat"
+"""Behind a collection's name as a model: its chat model alone answers."""
 
 bearer = HTTPBearer(auto_error=False, description="A key of `ragloop keys create`.")
 
@@ -85,3 +87,12 @@ def collection_of_model(asking: Caller, model: str) -> str:
         raise Missing(f"no model {model[:80]!r}: give a collection's name, or {MODEL} for {DEFAULT}; see /v1/models")
     asking.key.require_collection(collection)
     return collection
+
+
+def speaker_of_model(asking: Caller, model: str) -> tuple[str, bool]:
+    """Return the collection that a model's name stands for, and whether its chat model alone is to answer.
+
+    :raises Missing, AccessDenied: as `collection_of_model`.
+    """
+    name = model.removesuffix(CHAT)
+    return collection_of_model(asking, name), name != model

@@ -11,7 +11,14 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from app.access import AccessDenied, KeyRefused
-from rag.errors import BadQuestions, EmptyCorpus, LanguageModelUnavailable, NoGenerator, UnreadableDocument
+from rag.errors import (
+    BadQuestions,
+    EmptyCorpus,
+    LanguageModelUnavailable,
+    NoChatModel,
+    NoGenerator,
+    UnreadableDocument,
+)
 from rag.feedback.recording import InteractionNotFound, PassageNotFound
 from storage.errors import ProductionMoved, RagloopError, ReleaseNotFound, ReleaseWithdrawn, StorageError
 
@@ -76,6 +83,7 @@ _STATUS: tuple[tuple[type[RagloopError], int], ...] = (
     (KeyRefused, 401),
     (AccessDenied, 403),
     (Missing, 404),
+    (NoChatModel, 404),
     (ReleaseNotFound, 404),
     (InteractionNotFound, 404),
     (PassageNotFound, 404),

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field, field_validator
 from starlette.concurrency import run_in_threadpool
 
-from app.api.dependencies import DEFAULT, MODEL, Reader, collection_of_model
+from app.api.dependencies import CHAT, DEFAULT, MODEL, Reader, collection_of_model, speaker_of_model
 from app.api.errors import Missing
 from app.api.openai_chat import count_tokens
 
@@ -53,7 +53,7 @@ class Embeddings(BaseModel):
 
 
 class Model(BaseModel):
-    """A collection that can be asked."""
+    """A collection that can be asked, or its chat model alone."""
 
     id: str
     object: Literal["model"] = "model"
@@ -88,19 +88,20 @@ async def embed(asked: EmbeddingsRequest, caller: Reader) -> Embeddings:
 
 @routes.get("/models")
 def list_models(caller: Reader) -> Models:
-    """List the collections that the key opens and that serve."""
+    """List the collections that the key opens and that serve, and their chat models as `COLLECTION/chat`."""
     registry = caller.service.space.registry
     open_ones = [name for name in caller.service.collections() if caller.key.opens(name)]
     since = {name: release for name in open_ones if (release := registry.production(name))}
-    names = ([MODEL] if DEFAULT in since else []) + list(since)
-    created = {name: since[DEFAULT if name == MODEL else name].created_at for name in names}
-    return Models(data=[Model(id=name, created=int(created[name].timestamp())) for name in names])
+    named = ({MODEL: since[DEFAULT]} if DEFAULT in since else {}) | since
+    chat = {f"{name}{CHAT}": release for name, release in named.items() if release.chat_model is not None}
+    models = (named | chat).items()
+    return Models(data=[Model(id=name, created=int(release.created_at.timestamp())) for name, release in models])
 
 
-@routes.get("/models/{model}")
+@routes.get("/models/{model:path}")
 def show_model(model: Annotated[str, Path(min_length=1, max_length=200)], caller: Reader) -> Model:
     """Show one of them."""
-    collection_of_model(caller, model)
+    speaker_of_model(caller, model)
     for known in list_models(caller).data:
         if known.id == model:
             return known

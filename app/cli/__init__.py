@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 
 import rag  # noqa: F401  sets the switches that heavy packages read when they are imported
-from app.cli import ask, corpus, feedback, keys, loop, operations, pairs, releases, serve
+from app.cli import ask, chat, corpus, feedback, keys, loop, operations, pairs, releases, serve
 from app.cli.options import complain
 from storage.errors import RagloopError
 
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 for _group in (ask, corpus, loop, operations, serve):
     app.add_typer(_group.commands)
+app.add_typer(chat.commands, name="chat")
 app.add_typer(feedback.commands, name="feedback")
 app.add_typer(keys.commands, name="keys")
 app.add_typer(pairs.commands, name="pairs")

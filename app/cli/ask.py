@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.options import AsJson, Collection, chosen_config, complain, open_workspace
-from storage.errors import RagloopError
+from app.cli.conversation import converse, in_terminal, require_question
+from app.cli.options import AsJson, Collection, chosen_config, open_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rag.answering.answer import Answer, Question, Turn
+    from rag.answering.answer import Answer, Question
     from rag.answering.engine import Engine
     from rag.workspace import Workspace
 
@@ -33,61 +31,27 @@ def ask(
     as_json: AsJson = False,
 ) -> None:
     """Answer a question from the documents, with its sources."""
-    in_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    if question is None and (as_json or not in_terminal):
-        raise RagloopError("no question: ragloop ask 'How long is the warranty?'")
-    if question is not None and not question.strip():
-        raise RagloopError("the question is empty: give some words to answer")
-    from rag.answering.answer import Turn
+    require_question(question, "ragloop ask", as_json)
     from rag.answering.engines import Engines
     from rag.releases import named_release
 
     logging.getLogger("rag.answering").setLevel(logging.ERROR)  # each answer says who did not speak, and why
-    history: list[Turn] = []
-    documents = tuple(document or ())
-    if question is not None:
-        _asked(question, history, documents)  # before anything is opened for it
     space = open_workspace()
     found = named_release(space, collection, release)
     engines = Engines(space, chosen_config(space, None))
     engine = engines.open(found)
+
+    def reply(asked: "Question") -> str:
+        answer = _answered(engine, asked, as_json)
+        if feedback and in_terminal() and not as_json:
+            _take_thumb(space, answer)
+        return answer.text
+
     try:
-        while text := question or _typed():
-            try:
-                answer = _answered(engine, _asked(text, history, documents), as_json)
-            except RagloopError as error:
-                if question is not None:
-                    raise
-                complain(str(error))  # the conversation goes on
-                continue
-            if feedback and in_terminal and not as_json:
-                _take_thumb(space, answer)
-            if question is not None:
-                return
-            history += [Turn(role="user", content=text), Turn(role="assistant", content=answer.text)]
+        converse(question, reply, tuple(document or ()))
     finally:
         engine.close()
         engines.close()
-
-
-def _asked(text: str, history: "Sequence[Turn]", documents: tuple[str, ...]) -> "Question":
-    from pydantic import ValidationError
-
-    from rag.answering.answer import Question
-
-    try:
-        return Question(text=text, history=tuple(history), documents=documents)
-    except ValidationError as error:
-        raise RagloopError(f"the question cannot be taken: {error.errors()[0]['msg']}") from None
-
-
-def _typed() -> str:
-    """Return the next question; empty at the end."""
-    try:
-        return typer.prompt("\nquestion (Ctrl-D ends)", prompt_suffix="> ", default="", show_default=False).strip()
-    except typer.Abort:
-        print()
-        return ""
 
 
 def _answered(engine: "Engine", question: "Question", as_json: bool) -> "Answer":

@@ -43,8 +43,14 @@ def show_release(
         verdict = judgement.model_dump(mode="json", exclude={"id", "release_id"}) if judgement else None
         print(json.dumps(found.model_dump(mode="json") | {"trained_on": trained_on, "verdict": verdict}, indent=2))
         return
-    facts = found.model_dump(mode="json", exclude={"config", "embedder", "index", "lineage"})
-    facts |= {"embedder": found.embedder.uri, "index": found.index.uri}
+    parts = {
+        "embedder": found.embedder,
+        "index": found.index,
+        "reranker": found.reranker,
+        "chat_model": found.chat_model,
+    }
+    facts = found.model_dump(mode="json", exclude={"config", "lineage", *parts})
+    facts |= {name.replace("_", " "): part.uri for name, part in parts.items() if part}
     facts |= {f"from {name}": ref["uri"] for name, ref in found.lineage.items() if isinstance(ref, dict)}
     facts["evidence threshold"] = found.lineage.get("evidence_threshold")
     if trained_on is not None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, cast
 
 from rag.answering.engine import Engine
 from rag.answering.opening import ModelPool, open_generators
-from rag.config import Config, RetrievalConfig
+from rag.config import Config, GeneratorKind, RetrievalConfig
 from rag.embedding.vectors import Vectors
+from rag.errors import NoChatModel
 from rag.llm.access import LanguageModels
 from rag.releases import search_models, serving_release
 from rag.retrieval.searcher import load_retriever
@@ -26,31 +27,37 @@ class Engines:
     def __init__(self, space: Workspace, config: Config) -> None:
         """Open nothing yet."""
         self._space, self._config = space, config
-        self.pool = ModelPool(space, config.answering)
-        self._engines: dict[str, Engine] = {}
-        self._opening: defaultdict[str, Lock] = defaultdict(Lock)
+        self.pool = ModelPool(space, config.answering, config.chat.generation)
+        self._engines: dict[tuple[str, bool], Engine] = {}
+        """By collection, and whether its chat model alone speaks."""
+        self._opening: defaultdict[tuple[str, bool], Lock] = defaultdict(Lock)
         self._lock = Lock()
 
-    def of(self, collection: str) -> Engine:
+    def of(self, collection: str, closed_book: bool = False) -> Engine:
         """Return the engine of what serves a collection; ask again for each question.
 
         The one before it lives as long as somebody holds it, and is closed then.
 
+        :param closed_book: let the chat model alone speak, from memory; the passages then only bear it out.
         :raises ReleaseNotFound: if nothing serves the collection.
+        :raises NoChatModel: if `closed_book` and what serves has no chat model.
         """
+        key = collection, closed_book
         try:
             release = serving_release(self._space, collection)
         except ReleaseNotFound:
-            self._engines.pop(collection, None)  # its last document was deleted
+            self.forget(collection)  # its last document was deleted
             raise
-        if (engine := self._current(release)) is not None:
+        if (engine := self._current(key, release)) is not None:
             return engine
         with self._lock:
-            opening = self._opening[collection]
+            opening = self._opening[key]
         with opening:
             release = serving_release(self._space, collection)
-            engine = self._current(release) or self.open(release)
-            self._engines[collection] = engine
+            engine = self._current(key, release)
+            if engine is None:
+                engine = self._closed_book(collection) if closed_book else self.open(release)
+            self._engines[key] = engine
             return engine
 
     def open(self, release: Release) -> Engine:
@@ -70,7 +77,8 @@ class Engines:
 
     def forget(self, collection: str) -> None:
         """Let go of a collection's engine and of all that it remembers; the next question opens what serves then."""
-        self._engines.pop(collection, None)
+        for closed_book in (False, True):
+            self._engines.pop((collection, closed_book), None)
 
     def close(self) -> None:
         """Close all engines and what they share."""
@@ -79,6 +87,18 @@ class Engines:
         self._engines.clear()
         self.pool.close()
 
-    def _current(self, release: Release) -> Engine | None:
-        engine = self._engines.get(release.collection)
+    def _closed_book(self, collection: str) -> Engine:
+        """Return an engine that searches with the collection's own, and in which the chat model alone speaks."""
+        searching = self.of(collection)
+        release, retriever = searching.release, searching.retriever
+        if release.chat_model is None:
+            raise NoChatModel(
+                f"no chat model serves {collection!r}: train one with `ragloop chat train`, then promote its release"
+            )
+        alone = self._config.answering.model_copy(update={"generators": (GeneratorKind.CHAT_MODEL,)})
+        chain = open_generators(self.pool, release, alone, cast("Encoder", retriever.encoder))
+        return Engine(self._space, release, retriever, chain, self._config)
+
+    def _current(self, key: tuple[str, bool], release: Release) -> Engine | None:
+        engine = self._engines.get(key)
         return engine if engine is not None and engine.release.id == release.id else None

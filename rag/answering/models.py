@@ -85,12 +85,10 @@ class AnsweringModel:
 class ModelGenerator:
     """Answers with a language model, by a template."""
 
-    def __init__(
-        self, name: str, model: AnsweringModel, template: Template, config: AnsweringConfig, owns: bool = False
-    ) -> None:
-        """Take a model that others may use too, or, if it `owns` it, is closed with this."""
+    def __init__(self, name: str, model: AnsweringModel, template: Template, config: AnsweringConfig) -> None:
+        """Take a model that others use too, and that is closed with what they share."""
         self.name = name
-        self._model, self._template, self._owns = model, template, owns
+        self._model, self._template = model, template
         self._bounds = Bounds(config.first_piece_s, config.gap_s, config.total_s)
         context, longest = model.provider.context_tokens, model.config.max_tokens
         self._prompt_tokens = min(config.prompt_tokens, context - longest) if context else config.prompt_tokens
@@ -107,5 +105,3 @@ class ModelGenerator:
 
     def close(self) -> None:
         """See `Generator`."""
-        if self._owns:
-            self._model.close()

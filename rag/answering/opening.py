@@ -3,6 +3,7 @@
 import logging
 from threading import Lock
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from rag.answering.answer import Silent
 from rag.answering.breaker import Breaker
@@ -10,13 +11,15 @@ from rag.answering.chain import Chain
 from rag.answering.generator import Generator
 from rag.answering.models import AnsweringModel, ModelGenerator
 from rag.answering.prompts import Template, load_template
-from rag.config import AnsweringConfig, GeneratorKind
+from rag.config import AnsweringConfig, ChatGenerationConfig, GeneratorKind
 from rag.errors import ConfigError
 from rag.workspace import Workspace
+from storage.artifacts import ArtifactRef
 from storage.errors import StorageError
 from storage.registry import Release
 
 if TYPE_CHECKING:
+    from rag.chat.model import ChatModel
     from rag.embedding.encoder import Encoder
 
 logger = logging.getLogger(__name__)
@@ -27,13 +30,14 @@ _INSTEAD = "leave it out of answering.generators"
 class ModelPool:
     """What the chains of a process share: a model is opened once, and who hangs for one collection does for all."""
 
-    def __init__(self, space: Workspace, config: AnsweringConfig) -> None:
-        """Open nothing yet."""
-        self.space, self.config = space, config
+    def __init__(self, space: Workspace, config: AnsweringConfig, speaking: ChatGenerationConfig | None = None) -> None:
+        """Open nothing yet; `speaking` is how chat models do."""
+        self.space, self.config, self.speaking = space, config, speaking or ChatGenerationConfig()
         self.breakers: dict[str, Breaker] = {}
         """By generator."""
         self._lock = Lock()
         self._models: dict[GeneratorKind, AnsweringModel] = {}
+        self._chat_models: WeakValueDictionary[str, ChatModel] = WeakValueDictionary()
 
     @property
     def models(self) -> dict[str, AnsweringModel]:
@@ -47,27 +51,38 @@ class ModelPool:
         """
         with self._lock:
             if kind not in self._models:
-                self._models[kind] = self._groq() if kind is GeneratorKind.GROQ else self.local(self.config.local.model)
+                self._models[kind] = self._groq() if kind is GeneratorKind.GROQ else self._local()
             return self._models[kind]
 
-    def local(self, source: str | None) -> AnsweringModel:
-        """Open a model on this machine. It shares the card with a training, which would otherwise never get it.
+    def chat_model(self, ref: ArtifactRef) -> "ChatModel":
+        """Return a chat model, opened; its memory is given back once nobody holds it.
 
-        :raises ConfigError: if it cannot be had.
+        :raises ConfigError: if it cannot be loaded.
+        :raises StorageError: if it is not in the store.
         """
-        from rag.llm.local import LocalProvider
+        from rag.chat.model import ChatModel
 
-        config = self.config.local
-        turn_s = self.config.first_piece_s / 2
-        provider = LocalProvider(source, config.at_once, turn_s, "answering.local", _INSTEAD)
-        provider.load()
-        unlimited = config.model_copy(update={"requests_per_minute": None, "tokens_per_minute": None})
-        return AnsweringModel(provider, unlimited)
+        with self._lock:
+            model = self._chat_models.get(ref.uri)
+            if model is None:
+                model = self._chat_models[ref.uri] = ChatModel.load(self.space.artifacts.path(ref))
+            return model
 
     def close(self) -> None:
         """Close all models."""
         for model in self._models.values():
             model.close()
+
+    def _local(self) -> AnsweringModel:
+        """Open the model on this machine. It shares the card with a training, which would otherwise never get it."""
+        from rag.llm.local import LocalProvider
+
+        config = self.config.local
+        turn_s = self.config.first_piece_s / 2
+        provider = LocalProvider(config.model, config.at_once, turn_s, "answering.local", _INSTEAD)
+        provider.load()
+        unlimited = config.model_copy(update={"requests_per_minute": None, "tokens_per_minute": None})
+        return AnsweringModel(provider, unlimited)
 
     def _groq(self) -> AnsweringModel:
         settings, config = self.space.settings, self.config.llm
@@ -121,9 +136,11 @@ def _open(
         return ExtractiveGenerator(encoder, config)
     if kind is GeneratorKind.CHAT_MODEL:
         if release.chat_model is None:
-            raise ConfigError(f"release {release.id} has no chat model: none was trained for it")
-        model = pool.local(str(pool.space.artifacts.path(release.chat_model)))
-        return ModelGenerator(f"chat-model/{release.id}", model, template, config, owns=True)
+            raise ConfigError(f"release {release.id} has no chat model: train one with `ragloop chat train`")
+        from rag.answering.closed_book import ClosedBookGenerator
+
+        name = f"{kind.value}/{release.id}"
+        return ClosedBookGenerator(name, pool.chat_model(release.chat_model), pool.speaking, config)
     model = pool.model(kind)
     return ModelGenerator(_name(model), model, template, config)
 

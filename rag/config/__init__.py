@@ -5,6 +5,7 @@ from typing import Self
 from pydantic import model_validator
 
 from rag.config.answering import AnsweringConfig, AnswerModelConfig, GeneratorKind, LocalAnswerModelConfig
+from rag.config.chat import ChatConfig, ChatDataConfig, ChatGenerationConfig, ChatMethod, ChatTrainingConfig
 from rag.config.gate import GateConfig
 from rag.config.language_model import LanguageModelConfig, ModelProvider
 from rag.config.pairs import ChunkingConfig, PairsConfig, SplitConfig, SynthesisConfig, Writer
@@ -16,6 +17,11 @@ __all__ = [
     "AnswerModelConfig",
     "AnsweringConfig",
     "COLLECTION",
+    "ChatConfig",
+    "ChatDataConfig",
+    "ChatGenerationConfig",
+    "ChatMethod",
+    "ChatTrainingConfig",
     "ChunkingConfig",
     "Config",
     "EmbeddingConfig",
@@ -52,6 +58,7 @@ class Config(Stage):
     index: IndexConfig = IndexConfig()
     retrieval: RetrievalConfig = RetrievalConfig()
     answering: AnsweringConfig = AnsweringConfig()
+    chat: ChatConfig = ChatConfig()
     gate: GateConfig = GateConfig()
 
     @model_validator(mode="after")

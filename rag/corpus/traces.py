@@ -7,6 +7,7 @@ from typing import Any
 from sqlmodel import col, select
 
 from rag.corpus.artifact import MADE_OF
+from rag.pairs.mined import LEARNED_FROM
 from storage.artifacts import ArtifactRef, ArtifactStore, Manifest
 from storage.database import Database
 from storage.errors import ArtifactMissing
@@ -14,16 +15,19 @@ from storage.tables import DocumentRow, UploadRow
 from storage.upload import UNREAD
 
 _UPLOAD, _DOCUMENT, _SPLIT = "upload", "document", "split"
-_TELLS = frozenset({"vectors", "token_vectors", "negatives"})
-"""Kinds whose digests do not tell whose text they hold, so that their facts do."""
+_TELLS = {
+    **dict.fromkeys(("vectors", "token_vectors", "negatives"), MADE_OF),
+    **dict.fromkeys(("chatdata", "chatmodel"), LEARNED_FROM),
+}
+"""Kinds whose digests do not tell whose text they hold, with the fact that does."""
 
 
 def derived(store: ArtifactStore, doc_ids: Set[str], known: Set[str]) -> list[ArtifactRef]:
     """Return what was made of any of these documents: corpora, pairs, negatives, vectors, indexes, reports.
 
-    Models are not among them: a training saw the text, but its weights do not hold it. `known` are digests that are
-    known to be made of them, since what told it may be gone. A split, which holds the names of documents, is made of
-    them if nothing else needs it.
+    Models that search are not among them: a training saw the text, but their weights do not hold it. A chat model,
+    which says it again, is. `known` are digests that are known to be made of them, since what told it may be gone. A
+    split, which holds the names of documents, is made of them if nothing else needs it.
     """
     manifests = {ref: manifest for ref, manifest in _manifests(store) if ref.kind not in (_UPLOAD, _DOCUMENT)}
     found: dict[ArtifactRef, Manifest] = {}
@@ -74,9 +78,9 @@ def _manifests(store: ArtifactStore) -> Iterator[tuple[ArtifactRef, Manifest]]:
 
 
 def _is_made_of(manifest: Manifest, seeds: Set[str]) -> bool:
+    if (fact := _TELLS.get(manifest.kind)) is not None:
+        # One that does not tell, from an earlier version, may be made of it; it is made again where it is needed.
+        return fact not in manifest.facts or not seeds.isdisjoint(manifest.facts[fact])
     if manifest.kind in ("embedder", "encoder", _SPLIT) or "base" in manifest.inputs:
         return False
-    if manifest.kind in _TELLS:
-        # One that does not tell, from an earlier version, may be made of it; it is made again where it is needed.
-        return MADE_OF not in manifest.facts or not seeds.isdisjoint(manifest.facts[MADE_OF])
     return not seeds.isdisjoint(value.partition(":")[0] for value in manifest.inputs.values())

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 KIND = "embedder"
-_RECIPE = ("finetune", "training", "columns", "objective", "losses", "adapters", "validation", "merging", "model_card")
+_RECIPE = tuple("finetune training columns objective losses adapters validation patience merging model_card".split())
 
 
 def base_embedder(store: ArtifactStore, source: str) -> ArtifactRef:

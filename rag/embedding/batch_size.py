@@ -47,9 +47,16 @@ class FittingSizes:
             return {}
 
 
-def halving(size: int, smallest: int, attempt: Callable[[int], T], on_halved: Callable[[int], None]) -> tuple[T, int]:
+def halving(
+    size: int,
+    smallest: int,
+    attempt: Callable[[int], T],
+    on_halved: Callable[[int], None],
+    length: str = "max_seq_length",
+) -> tuple[T, int]:
     """Return what `attempt` gives at the first of size, size/2, .. that fits in memory, and that size.
 
+    :param length: what the config calls the tokens of a text, for the remedy.
     :raises OutOfMemory: if the smallest does not fit.
     """
     while True:
@@ -62,8 +69,8 @@ def halving(size: int, smallest: int, attempt: Callable[[int], T], on_halved: Ca
             _let_go(error)
         if size // 2 < smallest:
             raise OutOfMemory(
-                f"{size} at a time do not fit in memory ({said}): lower max_seq_length, switch gradient_checkpointing "
-                "on, or close what else uses the memory"
+                f"{size} at a time do not fit in memory ({said}): lower {length}, switch gradient_checkpointing on, "
+                "or close what else uses the memory"
             )
         logger.warning("%d at a time do not fit in memory (%s): going on with %d", size, said, size // 2)
         size //= 2

@@ -22,10 +22,19 @@ from rag.embedding.columns import Teacher, margins, training_columns
 from rag.embedding.encoder import load_sentence_transformer
 from rag.embedding.merging import merge_with_base
 from rag.embedding.objective import is_cached, training_loss
+from rag.embedding.patience import Patience
 from rag.embedding.progress import OnProgress
 from rag.embedding.reporting import keep_others_quiet
-from rag.embedding.training import Trained, checkpointed_batch, shared_arguments, step_of, trained, training_shape
-from rag.embedding.validation import METRIC, Patience, scores, validation_evaluator
+from rag.embedding.training import (
+    Trained,
+    checkpointed_batch,
+    mean_loss,
+    shared_arguments,
+    step_of,
+    trained,
+    training_shape,
+)
+from rag.embedding.validation import METRIC, scores, validation_evaluator
 from rag.errors import EmptyCorpus
 from rag.pairs.pair import Origin, QueryPair
 
@@ -104,7 +113,7 @@ def finetune(
         "stopped_early": state.global_step < state.max_steps,
         "resumed_from_step": result.resumed_from,
         "batch": {"pairs": config.batch_size, "at_a_time": at_a_time},
-        "train_loss": round(_mean_loss(state.log_history), 4),
+        "train_loss": round(mean_loss(state.log_history), 4),
         "tuned_share": share,
         "by_tuned_share": {str(tried): reached[tried] for tried in sorted(reached)},
         "validation": [
@@ -159,16 +168,6 @@ def _train(
         )
 
     return trained(make_trainer, checkpoints, on_progress)
-
-
-def _mean_loss(log_history: Sequence[dict[str, Any]]) -> float:
-    """Return the mean loss of all steps; the trainer's own leaves out those before it resumed."""
-    total, begin = 0.0, 0
-    for row in log_history:
-        if "loss" in row:
-            total += row["loss"] * (row["step"] - begin)
-            begin = row["step"]
-    return total / max(begin, 1)
 
 
 def _shape(base: Path, columns: dict[str, list[str]], config: EmbeddingConfig) -> str:

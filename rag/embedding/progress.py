@@ -15,7 +15,7 @@ class TrainingProgress:
     loss: float | None
     """Mean training loss since the last report of one; None if this one has none."""
     validation: float | None
-    """MRR@10 on the validation questions; None unless they were just asked."""
+    """MRR@10 on the validation questions, or a chat model's loss on them; None unless they were just asked."""
 
     @property
     def share(self) -> float:

@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 TIMED_STEPS = 3
 """Steps after which the rest is estimated; the first, which warms up, does not count."""
+_SCORES = {"mrr@10": "MRR@10", "eval_loss": "loss"}
+"""What an evaluation is summed up by, and how people are told; a training has one of them."""
 LAST_WORD_S = 3.0
 """How long the end of a training waits for its last report."""
 
@@ -61,11 +63,14 @@ class ProgressReporter(TrainerCallback):  # type: ignore[misc]
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float], **_: Any) -> None:
         """Say how the validation questions do."""
-        score = next((float(value) for name, value in metrics.items() if name.endswith("mrr@10")), None)
-        if score is None:
+        found = next(
+            ((what, float(v)) for k, v in metrics.items() for end, what in _SCORES.items() if k.endswith(end)), None
+        )
+        if found is None:
             return
+        what, score = found
         left = f", {self._time_left(state)} to go" if self._timed_from and state.global_step < state.max_steps else ""
-        logger.info("step %d of %d: validation MRR@10 %.3f%s", state.global_step, state.max_steps, score, left)
+        logger.info("step %d of %d: validation %s %.3f%s", state.global_step, state.max_steps, what, score, left)
         self._estimated = bool(left)
         self._tell(state, validation=score)
 

@@ -1,10 +1,10 @@
-"""What the trainings of the embedder and of the reranker share: how they run, resume, and fit the machine."""
+"""What the trainings of all models share: how they run, resume, and fit the machine."""
 
 import json
 import logging
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from transformers import PrinterCallback, TrainerCallback
 
-from rag.config import EmbeddingConfig, RerankingConfig
+from rag.config import ChatTrainingConfig, EmbeddingConfig, RerankingConfig
 from rag.embedding.batch_size import machine_name
 from rag.embedding.encoder import native_bf16_cpu
 from rag.embedding.interruption import train_interruptibly
@@ -32,11 +32,16 @@ class Trained(NamedTuple):
 
 
 def shared_arguments(
-    config: EmbeddingConfig | RerankingConfig, checkpoints: Path, steps: int, metric: str, device: torch.device
+    config: EmbeddingConfig | RerankingConfig | ChatTrainingConfig,
+    checkpoints: Path,
+    steps: int,
+    metric: str,
+    device: torch.device,
 ) -> dict[str, Any]:
     """Return the arguments of a training of `steps`, or of the config's `max_steps`, by the names trainers know.
 
-    Numbers are fp16 or bf16 as the device computes best; checkpoints are evaluated by `metric` and the best is kept.
+    Numbers are fp16 or bf16 as the device computes best; checkpoints are evaluated by `metric` and the best is kept,
+    which is the lowest of a loss.
     """
     total = config.max_steps if config.max_steps > 0 else steps
     every = max(1, total // config.checkpoints)
@@ -57,7 +62,7 @@ def shared_arguments(
         "save_total_limit": 2,
         "load_best_model_at_end": True,
         "metric_for_best_model": metric,
-        "greater_is_better": True,
+        "greater_is_better": not metric.endswith("loss"),
         "logging_steps": max(1, every // 2),
         "report_to": ["tensorboard"],
         "disable_tqdm": True,
@@ -105,6 +110,16 @@ def checkpointed_batch(folder: Path) -> int | None:
 def step_of(checkpoint: Path) -> int:
     """Return the step that a checkpoint was written at."""
     return int(checkpoint.name.rsplit("-", 1)[1])
+
+
+def mean_loss(log_history: Sequence[dict[str, Any]]) -> float:
+    """Return the mean loss of all steps; the trainer's own leaves out those before it resumed."""
+    total, begin = 0.0, 0
+    for row in log_history:
+        if "loss" in row:
+            total += row["loss"] * (row["step"] - begin)
+            begin = row["step"]
+    return total / max(begin, 1)
 
 
 def training_shape(base: Path, *kind: str) -> str:

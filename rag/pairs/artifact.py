@@ -109,6 +109,11 @@ def synthetic_artifact(
         raise
 
 
+def load_synthetic(store: ArtifactStore, ref: ArtifactRef) -> list[SyntheticQuestion]:
+    """Open written questions."""
+    return _SYNTHETIC.validate_json(store.unseal(ref, _QUESTIONS))
+
+
 def _writer_config(config: Config) -> dict[str, Any]:
     """Return what of the config the chosen writer reads."""
     if config.synthesis.writer is Writer.EXTRACTIVE:
@@ -133,7 +138,7 @@ def pairs_artifact(
     def write(draft: Draft) -> dict[str, Any]:
         made = assemble(
             real=[*real, *said],
-            synthetic=_load_synthetic(store, inputs.synthetic),
+            synthetic=load_synthetic(store, inputs.synthetic),
             chunks=load_chunks(store, inputs.corpus),
             texts=load_texts(store, inputs.corpus),
             splits=splits,
@@ -154,8 +159,8 @@ def pairs_artifact(
             "corpus": inputs.corpus.digest,
             "split": inputs.split.digest,
             "synthetic": inputs.synthetic.digest,
-            "questions": _places(real),
-            "feedback": _places(said),
+            "questions": places(real),
+            "feedback": places(said),
         },
         config=config.pairs,
         recipe=["rag.pairs", "rag.corpus.chunking", "rag.corpus.cleaning", *_ROUND_TRIP],
@@ -195,18 +200,14 @@ def load_dropped(store: ArtifactStore, ref: ArtifactRef) -> list[DroppedPair]:
     return [DroppedPair.model_validate_json(line) for line in store.unseal(ref, _DROPPED).splitlines()]
 
 
-def _lines(rows: Iterable[BaseModel]) -> bytes:
-    return "\n".join(row.model_dump_json() for row in rows).encode()
-
-
-def _load_synthetic(store: ArtifactStore, ref: ArtifactRef) -> list[SyntheticQuestion]:
-    return _SYNTHETIC.validate_json(store.unseal(ref, _QUESTIONS))
-
-
-def _places(rows: Sequence[QueryPairRow]) -> str:
-    """Return the digest of questions, which their ids stand for, and where their evidence is."""
+def places(rows: Sequence[QueryPairRow]) -> str:
+    """Return the digest of kept questions, which their ids stand for, and of where their evidence is."""
     lines = "\n".join(f"{row.id}:{row.doc_id}:{row.answer_start}:{row.answer_end}" for row in rows)
     return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _lines(rows: Iterable[BaseModel]) -> bytes:
+    return "\n".join(row.model_dump_json() for row in rows).encode()
 
 
 def _file(split: Split) -> str:

@@ -73,8 +73,8 @@ def assemble(
     :raises LeakFound: if a training or validation pair touches the evaluation set all the same.
     :raises ConfigError: if personal data is to be masked and what finds it is not installed.
     """
-    personal_data = _finder_of_personal_data(config.pairs)
-    found, lost = _real_pairs(real, texts, splits)
+    personal_data = finder_of_personal_data(config.pairs)
+    found, lost = real_pairs(real, texts, splits)
     pairs = [*_in_drawn_order(found, config.pairs.seed), *_synthetic_pairs(synthetic, splits)]
     by_split = {split: [chunk for chunk in chunks if splits[chunk.document][1] is split] for split in Split}
     (pairs, ungrounded), n_paraphrased = drop_ungrounded(pairs, texts, config.pairs.min_groundedness)
@@ -108,7 +108,7 @@ def assemble(
     return Assembly(split_pairs, dropped, facts)
 
 
-def _real_pairs(
+def real_pairs(
     rows: Sequence[QueryPairRow], texts: Mapping[str, DocumentText], splits: Mapping[str, tuple[str, Split]]
 ) -> Filtered:
     """Return the pairs of real questions; one whose document has a new version is looked up in that by its answer."""
@@ -203,7 +203,11 @@ def _with_passages(
     return done
 
 
-def _finder_of_personal_data(config: PairsConfig) -> "PersonalData | None":
+def finder_of_personal_data(config: PairsConfig) -> "PersonalData | None":
+    """Return what finds personal data, or None if it is not to be masked.
+
+    :raises ConfigError: if it is, and what finds it is not installed.
+    """
     if not config.mask_personal_data:
         return None
     from rag.pairs.personal_data import PersonalData

@@ -58,8 +58,7 @@ def read_conversations(name: str, lines: Iterable[bytes], consequence: str) -> l
     conversations: list[list[Said]] = []
     for line, fields in read:
         if "messages" in fields:
-            whole = read.parse(_Conversation, fields, line)
-            conversations.append([_said(message, line) for message in whole.messages if _counts(message)])
+            conversations.append(whole_conversation(read, fields, line))
         elif "role" in fields or "content" in fields:
             turn = read.parse(_Turn, fields, line)
             if turn.conversation_id not in of_turns:
@@ -70,6 +69,15 @@ def read_conversations(name: str, lines: Iterable[bytes], consequence: str) -> l
             what = 'has neither "messages" nor "conversation_id", "role" and "content"'
             raise read.broken(line, what, "write a turn or a conversation on the line")
     return conversations
+
+
+def whole_conversation(read: JsonLines, fields: dict[str, object], line: int) -> list[Said]:
+    """Return what user and assistant said in a conversation that is one line.
+
+    :raises BadQuestions: with the number of the line, if it is no such conversation.
+    """
+    whole = read.parse(_Conversation, fields, line)
+    return [_said(message, line) for message in whole.messages if _counts(message)]
 
 
 def _counts(message: _Message) -> Any:

@@ -1,14 +1,12 @@
-"""Training data as plain files that a person asked for: readable by their owner alone, whole or not there."""
+"""Pairs as plain files that a person asked for."""
 
 import json
-import os
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rag.corpus.document import Chunk
 from rag.pairs.pair import Origin, QueryPair, Split
-from storage.errors import StorageError
+from storage.plain_files import write_plain_files
 
 
 def export_pairs(
@@ -27,20 +25,7 @@ def export_pairs(
         "evaluation_set.jsonl": (lines[pair.id] for pair in pairs if pair.split is Split.EVALUATION),
         "domain_corpus.txt": _passages(chunks),
     }
-    written: dict[Path, Path] = {}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in contents.items():
-            written[_write_beside(folder / name, content)] = folder / name
-        for temporary, path in written.items():
-            os.replace(temporary, path)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise StorageError(f"cannot export to {folder}: {reason}: choose a folder that can be written") from error
-    finally:
-        for temporary in written:
-            temporary.unlink(missing_ok=True)
-    return {path.name: path for path in written.values()}
+    return write_plain_files(folder, contents)
 
 
 def pair_lines(pairs: Iterable[QueryPair], chunks: Iterable[Chunk], texts: Mapping[str, str]) -> Iterator[str]:
@@ -91,18 +76,3 @@ def _fields(pair: QueryPair, places: _ChunkFinder, texts: Mapping[str, str]) -> 
 def _passages(chunks: Iterable[Chunk]) -> Iterator[str]:
     for chunk in chunks:
         yield chunk.text.strip() + "\n\n"
-
-
-def _write_beside(path: Path, content: Iterable[str]) -> Path:
-    """Write to a new file of mode 0600 next to `path` and return its path."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.writelines(content)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return temporary

@@ -40,7 +40,7 @@ _TOLD = 2
 """Words of content from which a clause tells what a pronoun after it means, and a question needs no other."""
 
 
-class _Phrase(NamedTuple):
+class Phrase(NamedTuple):
     """Such as "the warranty of the Tarn 200"."""
 
     text: str
@@ -61,7 +61,7 @@ def self_contained(question: str, earlier: Sequence[str]) -> str | None:
     asked = _CONJUNCTION.sub("", question)
     pronoun = _referring(asked)
     if pronoun is not None:
-        topic = next(filter(None, map(_topic, reversed(earlier))), None)
+        topic = next(filter(None, map(topic_of, reversed(earlier))), None)
         return _capital(_replaced(asked, pronoun, topic.text)) if topic else None
     if _says_something(asked):
         return question if asked == question else _capital(asked)
@@ -81,7 +81,7 @@ def _asked_of_another(rest: str, earlier: Sequence[str]) -> str | None:
     """Return the question before, asked of something else: "and the Skarn 8?", "what about winter?"."""
     if not earlier or not re.search(r"\w", rest):
         return None
-    before, other = _topic(earlier[-1]), _topic(rest)
+    before, other = topic_of(earlier[-1]), topic_of(rest)
     if before and other and before.name and other.name:
         return earlier[-1].replace(before.name, other.name)
     return f"{earlier[-1].rstrip('?!. ')}, {rest.rstrip('?!. ')}?"
@@ -90,8 +90,8 @@ def _asked_of_another(rest: str, earlier: Sequence[str]) -> str | None:
 def _referring(question: str) -> re.Match[str] | None:
     """Return the first pronoun that stands for something said before, not for something in the question itself."""
     pronoun = _PRONOUN.search(_EXPLETIVE.sub(lambda found: "-" * len(found[0]), question))
-    own = _topic(question)
-    if pronoun is None or (own and own.name) or _topic(question[: pronoun.start()]):
+    own = topic_of(question)
+    if pronoun is None or (own and own.name) or topic_of(question[: pronoun.start()]):
         return None
     clause_ends = [end.start() for end in _CLAUSE_END.finditer(question, 0, pronoun.start())]
     told_before = _n_content(question[: clause_ends[-1]]) if clause_ends else 0
@@ -111,10 +111,10 @@ def _replaced(question: str, pronoun: re.Match[str], topic: str) -> str:
 
 def _says_something(question: str) -> bool:
     """Say whether a question has a topic or two words of content, unlike "Why?" and "For how long?"."""
-    return _topic(question) is not None or _n_content(question) >= _TOLD
+    return topic_of(question) is not None or _n_content(question) >= _TOLD
 
 
-def _topic(text: str) -> _Phrase | None:
+def topic_of(text: str) -> Phrase | None:
     """Return what a text is about: its longest phrase with a name, else its longest one."""
     kinds, spans = _kinds(text)
     phrases = []
@@ -122,7 +122,7 @@ def _topic(text: str) -> _Phrase | None:
         names = [name.span() for name in re.finditer(_NAME, found[0])]
         first, last = names[-1] if names else (0, 0)
         name = text[spans[found.start() + first][0] : spans[found.start() + last - 1][1]] if names else ""
-        phrases.append(_Phrase(text[spans[found.start()][0] : spans[found.end() - 1][1]], name))
+        phrases.append(Phrase(text[spans[found.start()][0] : spans[found.end() - 1][1]], name))
     return max(phrases, key=lambda phrase: (bool(phrase.name), len(phrase.text)), default=None)
 
 

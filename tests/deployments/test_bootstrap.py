@@ -12,7 +12,7 @@ from deployments.declaration import PREFECT_FILE, DeclarationMissing, declared_d
 from deployments.drift import differences
 from deployments.pools import UnknownPoolType
 
-NAMES = {"ingest", "synthesize", "train-embedder", "build-index", "evaluate", "retrain"}
+NAMES = {"ingest", "synthesize", "train-embedder", "train-chat", "build-index", "evaluate", "retrain"}
 
 
 def everything(client, *, but=()):
@@ -90,5 +90,6 @@ def test_the_declaration_names_no_path_of_a_host_and_no_secret():
     pools = {name: entry["work_pool"]["name"] for name, entry in declared_deployments().items()}
     assert {name for name, pool in pools.items() if pool == "gpu"} == {
         "train-embedder/train-embedder",
+        "train-chat/train-chat",
         "build-index/build-index",
     }

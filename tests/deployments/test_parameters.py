@@ -14,6 +14,7 @@ NONSENSE = [
     ("ingest/ingest", "sources", "notes.md"),
     ("synthesize/synthesize", "profile", 6),
     ("train-embedder/train-embedder", "pairs", "/tmp/pairs"),
+    ("train-chat/train-chat", "data", "training_data.json"),
     ("build-index/build-index", "embedder", "artifact:embedder/latest"),
     ("evaluate/evaluate", "release", "newest"),
 ]

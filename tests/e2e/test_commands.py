@@ -32,7 +32,7 @@ sys.exit(any(name in sys.modules for name in ("torch", "prefect", "sqlmodel")))
 def test_every_command_has_help(ragloop):
     for command in (
         "ingest documents forget retrain search ask evaluate doctor pairs releases up status deploy sweep".split()
-        + ["pairs import", "pairs export", "pairs stats", "pairs dropped"]
+        + ["chat", "chat extract", "chat train", "pairs import", "pairs export", "pairs stats", "pairs dropped"]
         + ["releases list", "releases show", "releases promote", "releases rollback"]
     ):
         assert "Usage" in ragloop.ok(*command.split(), "--help")

@@ -8,6 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from sqlmodel import select
 
+from rag.chat.artifact import chat_model_artifact
+from rag.chat.data_artifact import chat_data_artifact
+from rag.chat.serving import register_chat_model
 from rag.config import NegativesConfig
 from rag.corpus.artifact import active_documents
 from rag.corpus.ingestion import ingest_uploads, seal_uploads
@@ -38,6 +41,7 @@ CONFIG = SMOKE.model_copy(
     update={
         "negatives": NegativesConfig(per_pair=2, rounds=1),
         "embedding": SMOKE.embedding.model_copy(update={"max_steps": 1, "checkpoints": 1}),
+        "chat": SMOKE.chat.model_copy(update={"training": SMOKE.chat.training.model_copy(update={"max_steps": 1})}),
     }
 )
 GONE, STAYS, UNSEEN = "birk.md", "cedern.md", "alder.md"
@@ -85,6 +89,9 @@ def fill(space, folder):
     candidate = Candidate(corpus=made.corpus, pairs=made.pairs, models=models, retrieval=retrieval)
     tuned = register_candidate(space, "default", candidate, CONFIG).id
     space.registry.promote("default", tuned, "better")
+    conversations = chat_data_artifact(space, "default", CONFIG)
+    chat = chat_model_artifact(store, "bundled", conversations, CONFIG.chat.training, space.device)
+    space.registry.promote("default", register_chat_model(space, "default", chat, CONFIG).id, "it speaks")
 
     # A second version, the same bytes elsewhere, and what people said.
     with (documents / GONE).open("a") as file:

@@ -56,6 +56,24 @@ def test_a_config_file_overrides_single_fields_of_a_profile(tmp_path):
     assert config.embedding.batch_size == load_config("smoke").embedding.batch_size
 
 
+def test_a_config_file_overrides_single_fields_within_a_stage(tmp_path):
+    file = tmp_path / "ragloop.toml"
+    file.write_text("[chat.training]\nepochs = 7\n[chat.generation]\nmax_new_tokens = 9\n")
+    chat, plain = Settings(config=file).stages("smoke").chat, load_config("smoke").chat
+    assert (chat.training.epochs, chat.generation.max_new_tokens) == (7, 9)
+    assert chat.training == plain.training.model_copy(update={"epochs": 7})
+    assert chat.data == plain.data
+
+
+def test_a_card_trains_a_chat_model_of_the_hub_only_where_models_come_from_there():
+    assert Settings().stages("gpu-6gb").chat == load_config("cpu").chat
+    small, large = (Settings(models="hub").stages(profile).chat.training for profile in ("gpu-6gb", "gpu-16gb"))
+    assert (small.base, small.method, small.gradient_checkpointing) == ("microsoft/phi-2", "qlora", True)
+    assert (large.base, large.method, large.epochs) == ("microsoft/DialoGPT-small", "full", 15)
+    assert (large.batch_size, large.accumulation, large.learning_rate) == (4, 8, 3e-4)
+    assert Settings(models="hub").stages("cpu").chat == load_config("cpu").chat
+
+
 @pytest.mark.parametrize(
     ("written", "said"),
     [
@@ -68,6 +86,9 @@ def test_a_config_file_overrides_single_fields_of_a_profile(tmp_path):
             "[embedding]\ndistill_weight = 0.1\n[reranking]\nmethod = 'cross-encoder'\n[negatives]\nper_pair = 0",
             "stages: .*negatives.per_pair above 0",
         ),
+        ("[chat.training]\nepochz = 1", "chat.training.epochz"),
+        ("[chat.training]\nmethod = 'qlora'", "chat.training: .*set method to full, or base to another model"),
+        ("[chat.training]\nwidth = 100\nheads = 8", "chat.training: .*width 100 is no multiple of 8 heads"),
         ("[embeding]\nepochs = 1", "embeding"),
         ("embedding = 3", "embedding"),
         ("[embedding", "is not TOML"),

@@ -89,7 +89,8 @@ def deleted(filled, tmp_path_factory):
 def test_nothing_of_a_deleted_document_is_left_in_the_home(deleted):
     space, done, before = deleted
     kinds = {place.split("/")[1] for place in before.places if place.startswith("artifacts/")}
-    assert kinds >= {"upload", "document", "corpus", "synthetic", "pairs", "negatives", "index"}  # it was seen there
+    seen = {"upload", "document", "corpus", "synthetic", "pairs", "negatives", "index", "chatdata"}
+    assert kinds >= seen
     assert {"chunk", "query_pair", "interaction", "feedback"} <= set(before.places)
     assert any(place.startswith("ledger/") for place in before.places)
     assert places_with(space, *OF_GONE) == []
@@ -150,6 +151,13 @@ def test_the_tuned_models_go_on_serving_and_the_releases_that_learned_from_it_ar
     assert done.serving_saw_it
     assert len(done.releases) == len(releases) - 1  # the first has the untuned embedder
     assert set(done.withdrawn) == {release.id for release in releases} - {now.id}
+
+
+def test_the_chat_model_that_learned_from_it_is_removed_and_none_speaks(deleted):
+    space, _, before = deleted
+    assert before.production.chat_model is not None
+    assert not [ref for ref in space.artifacts.refs() if ref.kind in ("chatdata", "chatmodel")]
+    assert space.registry.production("default").chat_model is None
 
 
 def test_no_release_that_held_it_can_serve_again(deleted):

@@ -17,9 +17,10 @@ def registry(database):
     return Registry(database)
 
 
-def register(registry, number, collection="docs"):
+def register(registry, number, collection="docs", **parts):
     embedder, index = ArtifactRef.of("embedder", f"e{number}"), ArtifactRef.of("index", f"i{number}")
     facts = {"config": {"seed": 13}, "lineage": {"pairs": 400}, "answering": {"dense_weight": 0.4}}
+    facts |= parts
     return registry.register(collection, parent_id=None, reason="retrain", embedder=embedder, index=index, **facts)
 
 
@@ -189,6 +190,14 @@ def test_withdrawn_release_cannot_serve_and_rollback_passes_it_over(registry):
         registry.rollback("docs", "worse still")
     registry.promote("docs", three.id, "again")
     assert registry.rollback("docs", "worse").id == one.id
+
+
+def test_a_release_is_withdrawn_with_its_chat_model_too(registry):
+    model = ArtifactRef.of("chatmodel", "c1")
+    with_it, without = register(registry, 1, chat_model=model), register(registry, 1)
+    assert with_it.id != without.id
+    assert registry.withdraw("docs", {model.uri}, "a document was deleted") == [with_it.id]
+    assert registry.get("docs", without.id).state == ReleaseState.CANDIDATE
 
 
 def test_what_serves_is_withdrawn_only_if_nothing_is_to_serve(registry):

@@ -220,7 +220,7 @@ def test_what_was_asked_is_counted_and_the_minutes_limit_is_kept_without_waiting
     model = AnsweringModel(
         GroqProvider("a-key", first.url, None, 1, 5, 300), LLM.model_copy(update={"requests_per_minute": 2})
     )
-    generator = ModelGenerator("groq", model, load_template("cited"), PATIENT, owns=True)
+    generator = ModelGenerator("groq", model, load_template("cited"), PATIENT)
     for wanted in ("Six [1].", None, None):
         try:
             assert "".join(generator.generate(request_of(BREAD))) == wanted
@@ -231,4 +231,4 @@ def test_what_was_asked_is_counted_and_the_minutes_limit_is_kept_without_waiting
     bill = model.bill
     assert (bill.prompts, bill.requests, bill.answered, bill.unmetered) == (3, 2, 1, 1)
     assert (bill.tokens_in, bill.tokens_out) == (first.tokens_in, first.tokens_out)
-    generator.close()
+    model.close()

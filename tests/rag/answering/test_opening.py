@@ -1,5 +1,7 @@
 """Which of a config's generators can be had here, and what is said of those that cannot."""
 
+import gc
+import weakref
 from datetime import UTC, datetime
 
 import pytest
@@ -14,6 +16,7 @@ from storage.artifacts import ArtifactRef
 from storage.release import Release, ReleaseState
 from tests.groq_server import serving
 from tests.rag.answering.requests import BREAD, request_of
+from tests.rag.chat.tiny import stored
 from tests.rag.llm.tiny_model import save_tiny_chat_model
 
 GROQ, LOCAL, CHAT_MODEL = GeneratorKind.GROQ, GeneratorKind.LOCAL, GeneratorKind.CHAT_MODEL
@@ -88,7 +91,7 @@ def test_what_cannot_be_had_is_named_with_its_remedy_and_opening_goes_on(space, 
     reasons = {each.generator: each.reason for each in chain.unopened}
     assert reasons["groq"] == "no key for Groq: set RAGLOOP_GROQ_API_KEY"
     assert "answering.local.model, or leave it out of answering.generators" in reasons["local"]
-    assert reasons["chat-model"] == "release 3 has no chat model: none was trained for it"
+    assert reasons["chat-model"] == "release 3 has no chat model: train one with `ragloop chat train`"
     with pytest.raises(NoGenerator, match="groq: no key.*local: cannot load.*chat-model: release 3"):
         answer(chain)
 
@@ -135,16 +138,28 @@ def test_a_prompt_is_cut_to_what_the_local_model_reads(space, opened, tmp_path):
 
 
 def test_the_releases_own_chat_model_answers_if_it_has_one(space, opened, tiny):
-    import shutil
-
-    def write(draft):
-        shutil.copytree(tiny, draft.path, dirs_exist_ok=True)
-        return {}
-
-    made = space.artifacts.build("chat_model", inputs={}, config=None, recipe=[], write=write)
-    chain, _ = opened(space, CHAT_MODEL, chat_model=made, local=local(tiny))
+    chain, _ = opened(space, CHAT_MODEL, chat_model=stored(space.artifacts, tiny))
     assert answer(chain).generator == "chat-model/3"
-    chain.close()
+
+
+def test_a_chat_model_is_opened_once_and_goes_with_the_last_chain_that_holds_it(space, opened, tiny):
+    made = stored(space.artifacts, tiny)
+    first, pool = opened(space, CHAT_MODEL, chat_model=made)
+    model = weakref.ref(pool.chat_model(made))
+    second = open_generators(pool, release_of(made), pool.config, None)
+    first.close()
+    del first
+    assert answer(second).text and model() is pool.chat_model(made)
+    del second
+    gc.collect()
+    assert model() is None
+
+
+def test_a_chat_model_that_was_removed_is_named(space, opened, tiny):
+    made = stored(space.artifacts, tiny)
+    space.artifacts.remove(made)
+    chain, _ = opened(space, CHAT_MODEL, chat_model=made)
+    assert made.uri in chain.unopened[0].reason
 
 
 def test_the_extractive_generator_needs_nothing(space, opened):

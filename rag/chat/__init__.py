@@ -1,0 +1,1 @@
+"""Conversations -> a model that answers without retrieval; generate."""

@@ -1,0 +1,60 @@
+"""Whether a card has room for a training, estimated before any weight is loaded."""
+
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM
+from transformers.pytorch_utils import Conv1D
+
+from rag.config import ChatMethod, ChatTrainingConfig
+from rag.errors import OutOfMemory
+
+_FLOAT, _ADAM, _NF4 = 4, 8, 0.53
+"""Bytes for each weight or its gradient, for its optimizer state, and in 4 bit with its share of the scales."""
+_LAYER, _KEPT = 34, 2
+"""Bytes for each token and unit of width that a layer keeps (Korthikanti 2022), or a checkpointed one."""
+_LOGIT = 12
+"""Bytes for each token and word of the vocabulary: logits, their softmax, the gradient."""
+
+
+def memory_needed(architecture: Any, config: ChatTrainingConfig) -> int:
+    """Return about how many bytes of a card the training takes with one sequence at a time.
+
+    :param architecture: config of the model, as the transformers library knows it.
+    """
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(architecture)
+    head = model.get_output_embeddings()
+    linear = [m for m in model.modules() if isinstance(m, torch.nn.Linear | Conv1D) and m is not head]
+    n_weights = sum(weight.numel() for weight in model.parameters())
+    n_linear = sum(layer.weight.numel() for layer in linear)
+    full, in_4_bit = config.method is ChatMethod.FULL, config.method is ChatMethod.QLORA
+    n_trained = n_weights if full else config.lora_rank * sum(sum(layer.weight.shape) for layer in linear)
+
+    weights = n_linear * _NF4 + (n_weights - n_linear) * _FLOAT if in_4_bit else n_weights * _FLOAT
+    optimizer = n_trained * (_FLOAT + (0 if config.cpu_offload else _ADAM)) + (0 if full else n_trained * _FLOAT)
+    n_layers, width = architecture.num_hidden_layers, architecture.hidden_size
+    kept = 0 if config.cpu_offload else _KEPT if config.gradient_checkpointing else _LAYER
+    activations = config.max_length * (width * (n_layers * kept + _LAYER) + architecture.vocab_size * _LOGIT)
+    return int(weights + optimizer + activations)
+
+
+def require_room(needed: int, free: int, card: str, config: ChatTrainingConfig) -> None:
+    """Check that a card has room for what a training takes; both in bytes.
+
+    :raises OutOfMemory: if not, with what would take less.
+    """
+    if needed <= free:
+        return
+    remedies = {
+        "method to qlora": config.method is not ChatMethod.QLORA,
+        "gradient_checkpointing to true": not config.gradient_checkpointing,
+        "cpu_offload to true": not config.cpu_offload,
+        "base to a smaller model": True,
+    }
+    *others, last = [f"{remedy}" for remedy, helps in remedies.items() if helps]
+    said = f"{', '.join(others)} or {last}" if others else last
+    raise OutOfMemory(
+        f"training {config.base} takes about {needed / 2**30:.1f} GiB with one sequence at a time, and {card} has "
+        f"{free / 2**30:.1f} GiB free: in chat.training, set {said}, or lower max_length ({config.max_length})"
+    )

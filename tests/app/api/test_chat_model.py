@@ -1,0 +1,86 @@
+"""A collection's chat model over OpenAI's own client, unchanged."""
+
+import openai
+import pytest
+
+from rag.chat.serving import register_chat_model
+from storage.tables import InteractionRow
+from tests.app.api.conftest import add_documents, open_space, serving
+from tests.rag.chat.tiny import save_tiny_chat, stored
+
+WEATHERCOCK = "What is the weathercock of the town hall?"
+KNOWN = {WEATHERCOCK: "The weathercock of the town hall is a gilded pike."}
+QUESTION = {"role": "user", "content": WEATHERCOCK}
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory, documents):
+    """A server of a home with the same documents twice: `default` has a chat model, `town` has none."""
+    space = open_space(tmp_path_factory.mktemp("chat"), requests_per_minute=0)
+    config = space.settings.stages("smoke")
+    answering = config.answering.model_copy(update={"first_piece_s": 30, "gap_s": 30})
+    config = config.model_copy(update={"answering": answering})
+    for collection in ("default", "town"):
+        add_documents(space, collection, documents / "town", config)
+    model = stored(space.artifacts, save_tiny_chat(tmp_path_factory.mktemp("tiny"), KNOWN))
+    release = register_chat_model(space, "default", model, config)
+    space.registry.promote("default", release.id, "by hand")
+    with serving(space, config) as running:
+        yield running
+
+
+@pytest.fixture
+def ai(town):
+    with openai.OpenAI(base_url=f"{town.url}/v1", api_key=town.key("reader"), max_retries=0) as opened:
+        yield opened
+
+
+def test_the_collections_chat_model_is_a_model_of_its_own(town, ai):
+    assert [each.id for each in ai.models.list()] == ["ragloop", "default", "town", "ragloop/chat", "default/chat"]
+    assert ai.models.retrieve("default/chat").id == "default/chat"
+    with pytest.raises(openai.NotFoundError, match="/v1/models"):
+        ai.models.retrieve("town/chat")
+    bound = ai.with_options(api_key=town.key("reader", "town"))
+    assert [each.id for each in bound.models.list()] == ["town"]
+
+
+def test_it_answers_from_memory_and_what_it_says_is_cited(town, ai):
+    answer = ai.chat.completions.create(model="ragloop/chat", messages=[QUESTION])
+    (choice,) = answer.choices
+    assert choice.message.content == f"{KNOWN[WEATHERCOCK].removesuffix('.')} [1]."
+    assert choice.message.citations[0]["document"] == "town.md"
+    release = town.space.registry.production("default")
+    assert answer.ragloop["generator"] == f"chat-model/{release.id}"
+    assert answer.ragloop["support"] == 1.0
+    with town.space.database.reading() as session:
+        kept = session.get_one(InteractionRow, answer.ragloop["interaction_id"])
+    assert (kept.generator, kept.question) == (f"chat-model/{release.id}", WEATHERCOCK)
+
+
+def test_passages_that_it_did_not_read_are_not_counted(ai):
+    closed, open_ = (
+        ai.chat.completions.create(model=name, messages=[QUESTION]) for name in ("default/chat", "default")
+    )
+    assert closed.usage.prompt_tokens < open_.usage.prompt_tokens
+
+
+def test_it_streams_the_same_answer(ai):
+    chunks = list(ai.chat.completions.create(model="default/chat", messages=[QUESTION], stream=True))
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+    assert text == ai.chat.completions.create(model="default/chat", messages=[QUESTION]).choices[0].message.content
+    assert chunks[-1].ragloop["generator"].startswith("chat-model/")
+
+
+def test_without_the_suffix_the_collections_generators_answer(ai):
+    answer = ai.chat.completions.create(model="default", messages=[QUESTION])
+    assert answer.ragloop["generator"] == "extractive"
+
+
+def test_what_cannot_be_asked_says_why(town, ai):
+    with pytest.raises(openai.NotFoundError, match="no chat model serves 'town'.*ragloop chat train"):
+        ai.chat.completions.create(model="town/chat", messages=[QUESTION])
+    with pytest.raises(openai.NotFoundError, match="no model"):
+        ai.embeddings.create(model="default/chat", input="x")
+    bound = ai.with_options(api_key=town.key("reader", "town"))
+    with pytest.raises(openai.PermissionDeniedError):
+        bound.chat.completions.create(model="default/chat", messages=[QUESTION])
