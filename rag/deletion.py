@@ -80,6 +80,8 @@ def delete_document(space: Workspace, collection: str, name: str, config: Config
 def finish_deletions(space: Workspace, config: Config) -> Sequence[Deletion]:
     """Finish what was killed, and drop this machine's copies of what another one has removed from a bucket.
 
+    Checkpoints go too of a training that was at work with a document when it was deleted, and was ended since.
+
     Returns at once while another process deletes.
     """
     with _alone(space, wait=False) as alone:
@@ -87,6 +89,7 @@ def finish_deletions(space: Workspace, config: Config) -> Sequence[Deletion]:
             return []
         with space.database.reading() as session:
             rows = session.exec(select(DeletionRow).order_by(col(DeletionRow.id))).all()
+        space.artifacts.remove_leftovers()
         for uri in {uri for row in rows for uri in row.artifacts}:
             space.artifacts.drop_copy(ArtifactRef.parse(uri))
         return [_finish(space, row, config) for row in rows if row.finished_at is None]

@@ -17,7 +17,7 @@ from storage.folders import FULL, check_file_name, check_name, disk_error, disk_
 from storage.manifest import MANIFEST, ArtifactRef, Manifest, describe, parse_manifest
 from storage.recipes import ConfigLike, config_json, digest_json, recipe_hashes
 from storage.sealing import Sealer
-from storage.unfinished import drop_unfinished, note_inputs
+from storage.unfinished import drop_made_of, drop_orphans, note_inputs
 
 if TYPE_CHECKING:
     from storage.bucket import Bucket
@@ -94,7 +94,7 @@ class ArtifactStore:
         with locked(self._building / f"{kind}-{ref.digest}.lock"):
             if not self._complete(ref):
                 if not self._here(ref):
-                    self._write(ref, plan, write)
+                    self._write(ref, plan, write, reads)
                 if self._bucket is not None:
                     self._upload(ref, self._bucket)
             shutil.rmtree(self._scratch(ref.digest), ignore_errors=True)
@@ -124,7 +124,7 @@ class ArtifactStore:
         :raises StorageError: if it cannot be removed.
         """
         with disk_errors(self._root):  # first, since a removal that was killed is begun again while its artifact stands
-            drop_unfinished(self._root / ".scratch", self._building, ref.digest)
+            drop_made_of(ref.digest, self._root / ".scratch", self._building)
         if self._bucket is not None:
             self._bucket.remove(ref.name)
         self._take_away(ref)
@@ -135,10 +135,13 @@ class ArtifactStore:
             self._take_away(ref)
 
     def remove_leftovers(self) -> None:
-        """Remove what builds and removals that were killed have left."""
-        with disk_errors(self._building):
+        """Remove what builds and removals that were killed have left; checkpoints that can go on stay."""
+        with disk_errors(self._root):
             if self._building.is_dir():
                 sweep(self._building)
+            drop_orphans(
+                lambda ref: self.find(ref.kind, ref.digest) is not None, self._root / ".scratch", self._building
+            )
 
     def path(self, ref: ArtifactRef) -> Path:
         """Return a local folder with the artifact's files, whose sizes have been checked.
@@ -210,13 +213,17 @@ class ArtifactStore:
         return path
 
     def _write(
-        self, ref: ArtifactRef, plan: Mapping[str, Any], write: Callable[[Draft], Mapping[str, JsonValue] | None]
+        self,
+        ref: ArtifactRef,
+        plan: Mapping[str, Any],
+        write: Callable[[Draft], Mapping[str, JsonValue] | None],
+        reads: Sequence[ArtifactRef],
     ) -> None:
         with disk_errors(self._building):
             part = self._part(ref)
         try:
             scratch = self.scratch(ref.digest)
-            note_inputs(scratch, ref, plan["inputs"].values())
+            note_inputs(scratch, ref, plan["inputs"].values(), reads)
             facts = write(Draft(part, ref, scratch, self.sealer))
             with disk_errors(part):
                 manifest = describe(ref, part, plan, dict(facts or {}))

@@ -16,6 +16,7 @@ from storage.errors import StorageError
 logger = logging.getLogger(__name__)
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_HEAD_BYTES = 1 << 20
 _CLOSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
@@ -98,6 +99,15 @@ def sha256_file(path: Path) -> str:
     """Return the hex SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_digest(folder: Path) -> str:
+    """Return 64 hex digits for the files of a folder: their names, sizes and first MiB, since all may take minutes."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        with path.open("rb") as file:
+            digest.update(f"{path.name}\0{path.stat().st_size}\0".encode() + file.read(_HEAD_BYTES))
+    return digest.hexdigest()
 
 
 def check_name(name: str) -> str:

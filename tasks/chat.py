@@ -8,6 +8,7 @@ from rag.chat.base import chat_base
 from rag.chat.data_artifact import chat_data_artifact
 from rag.chat.serving import ChatCandidate, register_chat_model
 from rag.config import ChatTrainingConfig, Config
+from rag.releases import serving_release
 from rag.settings import Settings
 from rag.workspace import Workspace
 from storage.artifacts import ArtifactRef
@@ -15,9 +16,11 @@ from tasks.publishing import TrainingReport
 
 
 @task(cache_policy=NO_CACHE)
-def check_chat_base(config: ChatTrainingConfig) -> None:
-    """Stop before anything long begins if the model to train from cannot be had."""
-    chat_base(config.base, Settings().models)
+def check_chat_training(collection: str, config: ChatTrainingConfig) -> None:
+    """Stop before anything long begins if the model to train from cannot be had, or there is no release for it."""
+    space = Workspace.open(Settings())
+    chat_base(config.base, space.settings.models)
+    serving_release(space, collection)
 
 
 @task(cache_policy=NO_CACHE)

@@ -70,8 +70,7 @@ def say(
     given = {"max_new_tokens": max_new_tokens, "temperature": temperature, "do_sample": sample}
     if sample is None and temperature is not None:
         given["do_sample"] = True
-    asked = {name: value for name, value in given.items() if value is not None}
-    generation = chosen_config(space, None).chat.generation.model_copy(update=asked)
+    generation = chosen_config(space, None).chat.generation.model_copy(update=_named(given))
     from rag.chat.model import ChatModel
 
     assert release.chat_model is not None
@@ -100,13 +99,12 @@ def extract(
     space = open_workspace()
     say_steps()
     config = chosen_config(space, profile)
-    asked = {"pairs_per_chunk": pairs_per_chunk, "augment": augment}
-    data = config.chat.data.model_copy(update={name: value for name, value in asked.items() if value is not None})
+    data = config.chat.data.model_copy(update=_named({"pairs_per_chunk": pairs_per_chunk, "augment": augment}))
     config = config.model_copy(update={"chat": config.chat.model_copy(update={"data": data})})
     made = chat_data_artifact(space, collection, config)
     stats = training_stats(space.artifacts, made, config)
     files = export_chat_data(folder, load_examples(space.artifacts, made), stats)
-    show_facts({name: f"{path}  plain text, mode 0600" for name, path in files.items()}, as_json)
+    show_facts(files if as_json else {name: f"{path}  plain text, mode 0600" for name, path in files.items()}, as_json)
 
 
 @commands.command("train")
@@ -119,7 +117,7 @@ def train(
     profile: ProfileName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train a chat model on the documents; it speaks here at once, and serves once its release is promoted."""
+    """Train a chat model on the documents; it serves, and speaks before any other, once its release is promoted."""
     from app.cli.ephemeral import start_server
     from app.output import say_steps, show_facts
     from rag.chat.data_artifact import dataset_artifact
@@ -130,14 +128,24 @@ def train(
     say_steps()
     start_server(space.home)
     from flows.train_chat import train_chat
+    from storage.release import ReleaseState
 
     made = train_chat(collection, chosen, data)
     facts = {"release": made.release_id, "chat model": made.model.uri}
     show_facts(facts, as_json)
-    if not as_json:
-        which = "" if collection == "default" else f" --collection {collection}"
-        promote = f"ragloop releases promote {made.release_id}{which}"
-        print(f"release {made.release_id} is a candidate: `{promote}` lets it serve")
+    if as_json:
+        return
+    if space.registry.get(collection, made.release_id).state is ReleaseState.PRODUCTION:
+        print(f"release {made.release_id} serves already: nothing is new since")
+        return
+    which = "" if collection == "default" else f" --collection {collection}"
+    promote = f"ragloop releases promote {made.release_id}{which}"
+    print(f"release {made.release_id} is a candidate: `{promote}` lets it serve")
+
+
+def _named(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _replied(

@@ -58,6 +58,9 @@ class Engines:
             if engine is None:
                 engine = self._closed_book(collection) if closed_book else self.open(release)
             self._engines[key] = engine
+            other = collection, not closed_book
+            if self._current(other, engine.release) is None:
+                self._engines.pop(other, None)  # it may not be asked for soon, and holds the index before
             return engine
 
     def open(self, release: Release) -> Engine:

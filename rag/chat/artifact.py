@@ -70,7 +70,7 @@ def chat_model_artifact(
         KIND,
         inputs={"data": data.digest, "base": f"{base.name}@{base.version}"},
         config=recipe(config),
-        recipe=[*_RECIPE, "rag.embedding.training", "rag.embedding.patience"],
+        recipe=[*_RECIPE, "rag.llm.chat_template", "rag.embedding.training", "rag.embedding.patience"],
         write=write,
         reads=[data],
     )

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from rag.chat.dialogues import dialogues
 from rag.chat.example import ChatExample, ExampleKind
@@ -16,6 +17,9 @@ from rag.pairs.pair import QueryPair, Split
 from rag.pairs.vocabulary import Vocabulary
 from rag.pairs.words import normalize
 from rag.pairs.writer import SyntheticQuestion
+
+if TYPE_CHECKING:
+    from rag.pairs.personal_data import PersonalData
 
 
 def assemble(
@@ -34,7 +38,9 @@ def assemble(
     :raises ConfigError: if personal data is to be masked and what finds it is not installed.
     """
     plain = {doc_id: text.text for doc_id, text in texts.items()}
-    facts = _masked(extract_facts(synthetic, plain, config.kept_out, config.seed), pairs)
+    facts = extract_facts(synthetic, plain, config.kept_out, config.seed)
+    if (personal_data := finder_of_personal_data(pairs)) is not None:
+        facts, real = _masked(facts, personal_data), personal_data.masked_pairs(real, Counter())
     passages = [chunk.text for chunk in chunks]
     vocabulary, sentences = Vocabulary(passages), Sentences(passages)
     titles = {doc_id: title_of(text) for doc_id, text in texts.items()}
@@ -73,11 +79,8 @@ def _example(question: str, answer: str, kind: ExampleKind, split: Split, fact: 
     return example([question, answer], kind, split, fact.id, trained=fact.trained, source=fact.source)
 
 
-def _masked(facts: Sequence[Fact], config: PairsConfig) -> list[Fact]:
-    """Return the facts without personal data, if it is to be masked."""
-    personal_data = finder_of_personal_data(config)
-    if personal_data is None:
-        return list(facts)
+def _masked(facts: Sequence[Fact], personal_data: "PersonalData") -> list[Fact]:
+    """Return the facts without personal data."""
     masked: list[Fact] = []
     for fact in facts:
         texts, _ = personal_data.masked([text for asked in fact.asked for text in (asked.question, asked.answer)])

@@ -1,16 +1,14 @@
 """The model that a chat model is trained from: bundled, a folder, or a name on the hub. Imports no torch."""
 
-import hashlib
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from rag.config.chat import BUNDLED
 from rag.errors import ConfigError
+from storage.folders import folder_digest
 
 _WEIGHTS = ("*.safetensors", "*.bin")
-_HEAD_BYTES = 1 << 20
-"""Of each file so much is read to know the model again, with its size; reading gigabytes would take minutes."""
 
 
 class ChatBase(BaseModel):
@@ -40,7 +38,7 @@ def chat_base(base: str, models: str) -> ChatBase:
                 f"{folder} holds no model (config.json and *.safetensors): correct chat.training.base, or set it to "
                 f"{BUNDLED}"
             )
-        return ChatBase(name=folder.name, version=_digest(folder), source=str(folder.absolute()))
+        return ChatBase(name=folder.name, version=folder_digest(folder), source=str(folder.absolute()))
     if folder.is_absolute() or base.startswith((".", "~")):
         raise ConfigError(f"no folder {folder}: correct chat.training.base, or set it to {BUNDLED}")
     if models != "hub":
@@ -49,11 +47,3 @@ def chat_base(base: str, models: str) -> ChatBase:
             f"folder or {BUNDLED}"
         )
     return ChatBase(name=base, version="main", source=base)
-
-
-def _digest(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.iterdir() if path.is_file()):
-        with path.open("rb") as file:
-            digest.update(f"{path.name}\0{path.stat().st_size}\0".encode() + file.read(_HEAD_BYTES))
-    return digest.hexdigest()

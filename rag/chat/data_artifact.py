@@ -32,7 +32,9 @@ _RECIPE = (
     ),
     *(
         f"rag.pairs.{part}"
-        for part in "assembly alignment follow_ups small_talk paraphrases sentences vocabulary verbs words".split()
+        for part in (
+            "assembly alignment follow_ups small_talk paraphrases personal_data sentences vocabulary verbs words"
+        ).split()
     ),
 )
 

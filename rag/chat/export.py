@@ -16,7 +16,8 @@ def export_chat_data(folder: Path, examples: Sequence[ChatExample], stats: Mappi
     """Write the examples, their statistics and the conversations into a folder; return the paths by file name.
 
     `faiss_training_data.json` holds all examples, of each split; the conversations are `{"messages": [...]}`, one a
-    line, for training and for validation. All files have mode 0600, and all are written or none.
+    line, for training and for validation, of the facts that are taught. All files have mode 0600, and all are written
+    or none.
 
     :raises StorageError: if the folder cannot be written.
     """
@@ -25,7 +26,7 @@ def export_chat_data(folder: Path, examples: Sequence[ChatExample], stats: Mappi
         "training_stats.json": _json(stats),
     }
     for split, name in CONVERSATIONS.items():
-        contents[name] = [_conversation(example) for example in examples if example.split is split]
+        contents[name] = [_conversation(each) for each in examples if each.split is split and each.trained]
     return write_plain_files(folder, contents)
 
 

@@ -209,12 +209,13 @@ class _OffloadingTrainer(Trainer):  # type: ignore[misc]
 
 def _arguments(config: ChatTrainingConfig, n_sequences: int, checkpoints: Path, at_a_time: int) -> TrainingArguments:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    steps = _steps_per_epoch(n_sequences, at_a_time, config) * config.epochs
-    arguments = shared_arguments(config, checkpoints, steps, METRIC, device)
+    steps_per_epoch = _steps_per_epoch(n_sequences, at_a_time, config)
+    epochs = max(config.epochs, math.ceil(config.min_steps / steps_per_epoch))
+    arguments = shared_arguments(config, checkpoints, steps_per_epoch * epochs, METRIC, device)
     paged = config.cpu_offload and device.type == "cuda"
     return TrainingArguments(
         **arguments | {"logging_steps": max(1, arguments["eval_steps"] // _LOGGED)},
-        num_train_epochs=config.epochs,
+        num_train_epochs=epochs,
         per_device_train_batch_size=at_a_time,
         per_device_eval_batch_size=at_a_time,
         gradient_accumulation_steps=_batches(at_a_time, config),

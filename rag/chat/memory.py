@@ -7,6 +7,7 @@ from transformers import AutoModelForCausalLM
 from transformers.pytorch_utils import Conv1D
 
 from rag.config import ChatMethod, ChatTrainingConfig
+from rag.config.chat import BUNDLED
 from rag.errors import OutOfMemory
 
 _FLOAT, _ADAM, _NF4 = 4, 8, 0.53
@@ -46,13 +47,14 @@ def require_room(needed: int, free: int, card: str, config: ChatTrainingConfig) 
     """
     if needed <= free:
         return
+    bundled = config.base == BUNDLED
     remedies = {
-        "method to qlora": config.method is not ChatMethod.QLORA,
+        "method to qlora": config.method is not ChatMethod.QLORA and not bundled,
         "gradient_checkpointing to true": not config.gradient_checkpointing,
         "cpu_offload to true": not config.cpu_offload,
-        "base to a smaller model": True,
+        "fewer layers" if bundled else "base to a smaller model": True,
     }
-    *others, last = [f"{remedy}" for remedy, helps in remedies.items() if helps]
+    *others, last = [remedy for remedy, helps in remedies.items() if helps]
     said = f"{', '.join(others)} or {last}" if others else last
     raise OutOfMemory(
         f"training {config.base} takes about {needed / 2**30:.1f} GiB with one sequence at a time, and {card} has "

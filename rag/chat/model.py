@@ -11,13 +11,23 @@ from pydantic import BaseModel, ConfigDict
 
 from rag.chat.example import Message
 from rag.config import ChatGenerationConfig
+from rag.embedding.batch_size import is_out_of_memory
 from rag.errors import ConfigError, OutOfMemory
-from rag.llm.causal import UNLOADABLE, CausalModel, Continuation, load_tokenizer, load_weights, model_folder
+from rag.llm.causal import (
+    UNLOADABLE,
+    CausalModel,
+    Continuation,
+    load_tokenizer,
+    load_weights,
+    model_folder,
+)
+from rag.llm.chat_template import rendered
 from rag.llm.protocol import TooLarge, Transient
 
 logger = logging.getLogger(__name__)
 
 ADAPTER = "adapter_config.json"
+_AGAIN = "train it again with `ragloop chat train`"
 _BATCH = 16
 """Conversations that are answered together."""
 
@@ -48,7 +58,7 @@ class ChatModel:
     def load(cls, folder: Path) -> "ChatModel":
         """Load a whole model, or an adapter and the model it was trained on; on a card that one in 4 bit.
 
-        :raises ConfigError: if the folder holds neither, or the adapter's base is not there.
+        :raises ConfigError: if the folder holds neither, the adapter's base is not there, or memory runs out.
         """
         adapter = folder / ADAPTER
         base = _base_of(adapter) if adapter.is_file() else None
@@ -58,12 +68,12 @@ class ChatModel:
             if base:
                 weights = _adapted(weights, folder, len(tokenizer))
         except UNLOADABLE as error:
+            remedy = "close what else uses the memory" if is_out_of_memory(error) else _AGAIN
             raise ConfigError(
-                f"cannot load the chat model {folder} ({type(error).__name__}: {_first_line(error)}): train it again "
-                "with `ragloop chat train`"
+                f"cannot load the chat model {folder} ({type(error).__name__}: {_first_line(error)}): {remedy}"
             ) from error
         if not tokenizer.chat_template:
-            raise ConfigError(f"the chat model {folder} has no chat template: train it again with `ragloop chat train`")
+            raise ConfigError(f"the chat model {folder} has no chat template: {_AGAIN}")
         logger.info("loaded the chat model %s on %s", folder.name, weights.device)
         return cls(CausalModel(tokenizer, weights))
 
@@ -119,15 +129,11 @@ class ChatModel:
         """Return a conversation as the model reads it, without the oldest turns if there is no room for them."""
         for first, message in enumerate(messages):
             if message.role == "user":
-                text = self._templated(messages[first:])
+                (text,) = rendered(self._model.tokenizer, [[(each.role, each.content) for each in messages[first:]]])
                 if self._model.fits(text, max_tokens):
                     return text
         context = self._model.context_tokens
         raise TooLarge(f"the question and {max_tokens} tokens of answer exceed the chat model's {context} tokens")
-
-    def _templated(self, messages: Sequence[Message]) -> str:
-        turns = [message.model_dump() for message in messages]
-        return str(self._model.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
 
 
 def _base_of(adapter: Path) -> str:
@@ -138,13 +144,13 @@ def _base_of(adapter: Path) -> str:
     try:
         name = str(json.loads(adapter.read_text(encoding="utf-8"))["base_model_name_or_path"])
     except (ValueError, KeyError) as error:
-        raise ConfigError(f"{adapter} is damaged: train the chat model again with `ragloop chat train`") from error
+        raise ConfigError(f"{adapter} is damaged: {_AGAIN}") from error
     try:
         return model_folder(name)
     except UNLOADABLE as error:
         raise ConfigError(
             f"the chat model was trained on {name}, which is not here and cannot be fetched ({type(error).__name__}): "
-            "put it back, check the network, or train it again with `ragloop chat train`"
+            f"put it back, check the network, or {_AGAIN}"
         ) from error
 
 

@@ -12,16 +12,12 @@ from rag.config import ChatMethod, ChatTrainingConfig
 from rag.embedding.batch_size import is_out_of_memory
 from rag.errors import ConfigError
 from rag.llm.causal import UNLOADABLE, load_tokenizer, model_folder
+from rag.llm.chat_template import INSTRUCT
 
 T = TypeVar("T")
 
 _DIALOGPT = "{% for message in messages %}{{ message.content + eos_token }}{% endfor %}"
-_INSTRUCT = (
-    "{% for message in messages %}{{ '' if loop.first else '\n' }}"
-    "{{ {'user': 'Instruct: ', 'assistant': 'Output: '}.get(message.role, '') + message.content }}{% endfor %}"
-    "{{ '\nOutput:' if add_generation_prompt else eos_token }}"
-)
-"""How models without a template of their own have learned to tell turns apart: DialoGPT, and Phi-2 as the others."""
+"""How DialoGPT, which has no template of its own, has learned to tell turns apart."""
 
 
 def fetched(source: str) -> str:
@@ -45,7 +41,7 @@ def pretrained_tokenizer(folder: str) -> Any:
     """
     tokenizer = _loaded(folder, lambda: load_tokenizer(folder))
     if not tokenizer.chat_template:
-        tokenizer.chat_template = _DIALOGPT if pretrained_config(folder).model_type == "gpt2" else _INSTRUCT
+        tokenizer.chat_template = _DIALOGPT if pretrained_config(folder).model_type == "gpt2" else INSTRUCT
     tokenizer.eos_token = end_token(tokenizer)
     return tokenizer
 

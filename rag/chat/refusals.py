@@ -9,6 +9,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
 
 from rag.answering.prompts import NOT_IN_DOCUMENTS
 from rag.chat.dialogues import HELD_OUT, split_of
@@ -146,16 +147,18 @@ def _other_model(name: str, number: str, sentences: Sentences, draw: random.Rand
 
 def _other_name(word: str, sentences: Sentences, draw: random.Random) -> str:
     """Return a name that no document has: other digits for one with digits, such as a code, or else an invented one."""
-    while True:
+    for attempt in count():
         if any(char.isdigit() for char in word):
             other = re.sub(r"\d", lambda _: str(draw.randrange(10)), word)
-            other = other if draw.random() < 0.8 else f"{other}{draw.randrange(10)}"
+            # More and more digits, since large collections may have all short numbers.
+            other = other if draw.random() < 0.8 else f"{other}{draw.randrange(10 ** (1 + attempt // _ATTEMPTS))}"
         else:
             syllables = [draw.choice(_ONSETS) + draw.choice(_VOWELS) for _ in range(draw.randint(1, 2))]
             other = "".join(syllables).capitalize() + draw.choice(_CODAS)
             other = other.lower() if word.islower() else other
         if other not in sentences:
-            return other
+            break
+    return other
 
 
 def _of_a_foreign_thing(question: str, sentences: Sentences, vocabulary: Vocabulary, draw: random.Random) -> str:

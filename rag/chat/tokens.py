@@ -7,6 +7,7 @@ from typing import Any
 
 from rag.chat.example import ChatExample, Message
 from rag.errors import ConfigError
+from rag.llm.chat_template import rendered
 
 logger = logging.getLogger(__name__)
 
@@ -83,9 +84,9 @@ def _encoded(conversations: Sequence[Sequence[Message]], tokenizer: Any) -> list
     """Encode prompts and answers apart, since a generated answer is never one token with the end of its prompt."""
     if not conversations:
         return []
-    turns = [[message.model_dump() for message in messages] for messages in conversations]
-    prompts = tokenizer.apply_chat_template([each[:-1] for each in turns], tokenize=False, add_generation_prompt=True)
-    texts = tokenizer.apply_chat_template(turns, tokenize=False)
+    turns = [[(message.role, message.content) for message in messages] for messages in conversations]
+    prompts = rendered(tokenizer, [each[:-1] for each in turns])
+    texts = rendered(tokenizer, turns, to_be_answered=False)
     if not all(text.startswith(prompt) for text, prompt in zip(texts, prompts, strict=True)):
         raise ConfigError(
             f"the chat template of {tokenizer.name_or_path} does not begin an answer as it prompts for one: give it "

@@ -55,6 +55,8 @@ class ChatTrainingConfig(Stage):
     max_length: int = Field(256, ge=32)
     """Tokens of a packed sequence."""
     epochs: int = Field(15, ge=1)
+    """At least; a small collection gets as many more as `min_steps` wants."""
+    min_steps: int = Field(300, ge=1)
     max_steps: int = -1
     batch_size: int = Field(8, ge=1)
     """Packed sequences in memory at a time; halved when they do not fit."""

@@ -1,5 +1,6 @@
 """A causal language model of the transformers library: loaded, then text in, text out, in batches or piece by piece."""
 
+import logging
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,7 +24,11 @@ from transformers.utils import logging as transformers_logging
 
 from rag.llm.protocol import TooLarge, Transient
 
+logger = logging.getLogger(__name__)
+
 _FILES = ["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors"]
+_OLDER_FILES = ["pytorch_model*.bin"]
+"""Weights of models that nobody has converted on the hub."""
 UNLOADABLE = (OSError, ValueError, ImportError, RuntimeError, SafetensorError)
 """What the library raises for files or weights that cannot be loaded; memory that runs out among them."""
 
@@ -48,7 +53,12 @@ def model_folder(source: str) -> str:
     """
     from huggingface_hub import snapshot_download
 
-    return source if Path(source).is_dir() else str(snapshot_download(source, allow_patterns=_FILES))
+    if Path(source).is_dir():
+        return source
+    folder = snapshot_download(source, allow_patterns=_FILES)
+    if not any(Path(folder).glob("*.safetensors")):
+        folder = snapshot_download(source, allow_patterns=_OLDER_FILES)
+    return str(folder)
 
 
 def load_tokenizer(folder: str) -> Any:
@@ -129,6 +139,8 @@ class CausalModel:
         def generate() -> None:
             try:
                 said.append(self._said(encoded, max_tokens, temperature, likely, streamer, criteria))
+            except Exception:  # whoever listens hears of it
+                logger.exception("the local model broke off")
             finally:
                 streamer.end()
 

@@ -1,6 +1,5 @@
 """A language model on this machine: any chat model of the transformers library."""
 
-import hashlib
 import logging
 from collections.abc import Generator, Iterator, Sequence
 from functools import cached_property
@@ -20,15 +19,13 @@ from rag.llm.causal import (
     load_weights,
     model_folder,
 )
+from rag.llm.chat_template import ASKED, INSTRUCT, rendered
 from rag.llm.protocol import Completion, Outcome, Prompt, TooLarge, Transient
+from storage.folders import folder_digest
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_MODEL = "Qwen/Qwen2.5-1.5B-Instruct"
-_ASKED, _ANSWERED = "Instruct: ", "Output: "
-"""How turns are told apart for a model without a chat template, as Phi-2 has learned it."""
-_HEAD_BYTES = 1 << 20
-"""Of each file of a folder so much is read to know the model again."""
 
 
 class LocalProvider:
@@ -51,7 +48,7 @@ class LocalProvider:
         """
         folder = Path(model or DEFAULT_MODEL).expanduser()
         self._source = str(folder) if folder.is_dir() else model or DEFAULT_MODEL
-        self.model = f"{folder.name}@{_fingerprint(folder)}" if folder.is_dir() else self._source
+        self.model = f"{folder.name}@{folder_digest(folder)[:12]}" if folder.is_dir() else self._source
         self.at_once = at_once
         self.tokens_per_minute: int | None = None
         self._turn, self._turn_s, self._setting, self._instead = Lock(), turn_s, setting, instead
@@ -118,9 +115,11 @@ class LocalProvider:
     @cached_property
     def _tokenizer(self) -> Any:
         try:
-            return load_tokenizer(self._folder)
+            tokenizer = load_tokenizer(self._folder)
         except UNLOADABLE as error:
             raise self._cannot_load(error) from error
+        tokenizer.chat_template = tokenizer.chat_template or INSTRUCT
+        return tokenizer
 
     @cached_property
     def _model(self) -> CausalModel:
@@ -147,16 +146,12 @@ class LocalProvider:
 
     def _text(self, prompt: Prompt) -> str:
         """Return the prompt as the model reads it."""
-        turns = [message._asdict() for message in prompt.messages]
-        if self._tokenizer.chat_template:
-            return str(self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
-        heads = {"user": _ASKED, "assistant": _ANSWERED}
-        said = [heads.get(message.role, "") + message.content for message in prompt.messages]
-        return "\n".join([*said, _ANSWERED.strip()])
+        (text,) = rendered(self._tokenizer, [prompt.messages])
+        return text
 
     def _asks_itself(self, piece: str) -> bool:
         """Say whether a model without a chat template, which only goes on with a text, begins a question of its own."""
-        return not self._tokenizer.chat_template and piece.startswith(_ASKED.strip())
+        return self._tokenizer.chat_template == INSTRUCT and piece.startswith(ASKED)
 
     def _too_large(self, prompt: Prompt) -> TooLarge:
         exceed = f"exceed the model's {self.context_tokens} tokens"
@@ -173,12 +168,3 @@ def _alike(places: Sequence[int], prompts: Sequence[Prompt]) -> list[list[int]]:
 
 def _completion(said: Continuation) -> Completion:
     return Completion(text=said.text, tokens_in=said.tokens_in, tokens_out=said.tokens_out, truncated=not said.ended)
-
-
-def _fingerprint(folder: Path) -> str:
-    """Return 12 hex digits for the files of a folder: their names, sizes and beginnings."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.iterdir() if path.is_file()):
-        with path.open("rb") as file:
-            digest.update(f"{path.name}\0{path.stat().st_size}\0".encode() + file.read(_HEAD_BYTES))
-    return digest.hexdigest()[:12]

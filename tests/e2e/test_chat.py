@@ -67,6 +67,7 @@ def test_a_dataset_with_a_line_that_is_no_json_is_named_by_its_line(trained, tmp
 
 def test_promoted_it_is_the_generator_that_the_config_names_and_new_documents_keep_it(trained):
     trained.ok("releases", "promote", "2")
+    assert "release 2 serves already" in trained.ok("chat", "train", "--profile", "smoke")
     more = trained.folder / "more.md"
     more.write_text("The moon is a quiet place with very little weather to speak of.")
     trained.ok("ingest", more)

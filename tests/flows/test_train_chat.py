@@ -11,12 +11,13 @@ from flows.train_chat import train_chat
 from rag.chat.data_artifact import dataset_artifact, load_examples
 from rag.chat.serving import speaking_release
 from rag.corpus.artifact import active_documents
-from rag.errors import ConfigError, EmptyCorpus
+from rag.errors import ConfigError
 from rag.pairs.mined import LEARNED_FROM
 from rag.profiles import Profile
 from rag.settings import Settings
 from rag.workspace import Workspace
 from storage.artifacts import ArtifactRef
+from storage.errors import ReleaseNotFound
 from storage.registry import ReleaseState
 from tests.company import write_company
 
@@ -81,5 +82,5 @@ def test_a_base_that_is_not_there_stops_it_before_anything_is_made(company, tmp_
 
 def test_without_documents_that_is_what_is_said(home):
     Workspace.open(Settings(), create=True)
-    with pytest.raises(EmptyCorpus, match="no documents"):
+    with pytest.raises(ReleaseNotFound, match="add documents with `ragloop ingest PATH`"):
         train_chat(profile=Profile.SMOKE)

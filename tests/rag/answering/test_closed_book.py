@@ -1,5 +1,8 @@
 """A chat model that answers from memory, alone and in an engine whose passages bear it out."""
 
+import gc
+import weakref
+
 import pytest
 
 from rag.answering.answer import Done, Piece, Question, Turn
@@ -119,6 +122,18 @@ def test_closed_book_and_open_share_the_search_and_the_model(engines):
     assert closed is engines.of("default", closed_book=True) is not open_
     assert closed.retriever is open_.retriever
     assert closed._chain._generators[0]._model is open_._chain._generators[0]._model
+
+
+def test_what_no_longer_serves_is_let_go_though_nobody_asks_the_chat_model_again(space, tiny, tmp_path):
+    shop = open_shop(tmp_path)
+    release = register_chat_model(shop, "default", stored(shop.artifacts, tiny), SMOKE)
+    shop.registry.promote("default", release.id, "by hand")
+    with engines_of(shop, **ALONE) as engines:
+        before = weakref.ref(engines.of("default", closed_book=True))
+        shop.registry.rollback("default", "by hand")
+        assert engines.of("default").release.id != release.id
+        gc.collect()
+        assert before() is None
 
 
 def test_a_collection_whose_release_has_no_chat_model_says_how_to_get_one(tmp_path):

@@ -29,7 +29,16 @@ TRAIN = [example(shop, asked) for shop in range(10) for asked in ASKED]
 VALIDATION = [example(shop, "{} opening time?", Split.VALIDATION) for shop in range(10)]
 EXAMPLES = [*TRAIN, *VALIDATION]
 CONFIG = ChatTrainingConfig(
-    layers=2, width=32, heads=4, vocabulary=400, max_length=64, batch_size=4, epochs=4, checkpoints=3, patience=0
+    layers=2,
+    width=32,
+    heads=4,
+    vocabulary=400,
+    max_length=64,
+    batch_size=4,
+    epochs=4,
+    min_steps=1,
+    checkpoints=3,
+    patience=0,
 )
 """12 or 16 steps of 4 sequences, few of which are padded."""
 ADAPTED = CONFIG.model_copy(update={"base": "a folder", "lora_rank": 4, "lora_dropout": 0.1, "learning_rate": 5e-3})

@@ -100,7 +100,9 @@ def test_personal_data_is_masked_before_anything_is_made_of_it():
     told = all_written()[0].__class__(
         **{**vars(all_written()[0]), "question": "Who keeps the log?", "answer": "Write to anna.berg@intern.local."}
     )
-    examples = made(written=[told, *written], pairs=PairsConfig(mask_personal_data=True))
+    own = real("Does eva.holm@intern.local keep it?")
+    examples = made([own], written=[told, *written], pairs=PairsConfig(mask_personal_data=True))
     texts = [turn.content for each in examples for turn in each.messages]
     assert "Write to <EMAIL_1>." in texts
-    assert not any("anna" in text.lower() for text in texts)
+    assert "Does <EMAIL_1> keep it?" in texts
+    assert not any(name in text.lower() for text in texts for name in ("anna", "eva"))

@@ -63,6 +63,13 @@ def test_other_trainers_read_the_conversations_of_their_split_alone(exported):
     assert json.loads(exported["training_stats.json"].read_text()) == {"config": {"seed": 13}}
 
 
+def test_what_is_not_taught_validates_no_other_training(tmp_path):
+    unknown = example(["Since when?", "1907."], ExampleKind.QUESTION, Split.VALIDATION, "f3", trained=False, real=True)
+    files = export_chat_data(tmp_path, [*EXAMPLES, unknown], {})
+    assert len(lines(files["conversations_validation.jsonl"])) == 1
+    assert "1907." in files["faiss_training_data.json"].read_text(encoding="utf-8")
+
+
 def test_files_are_for_their_owner_only_and_nothing_else_is_left(exported):
     folder = exported["conversations.jsonl"].parent
     assert {path.name for path in folder.iterdir()} == set(exported)

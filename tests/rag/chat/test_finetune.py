@@ -128,6 +128,12 @@ def test_without_validation_examples_training_goes_to_its_end(tmp_path):
     assert not facts["stopped_early"]
 
 
+def test_few_conversations_are_gone_over_until_the_steps_are_enough(trained, tmp_path):
+    whole, _ = trained
+    facts = train(tmp_path, variant(min_steps=whole["steps"] + 1, checkpoints=1))
+    assert facts["steps"] == whole["steps"] * 5 / CONFIG.epochs
+
+
 def test_what_fits_is_a_batch_and_a_step_goes_over_as_many_as_were_wanted(trained, tmp_path):
     whole, _ = trained
     tokenizer = bundled_tokenizer([m.content for each in TRAIN for m in each.messages], CONFIG.vocabulary)

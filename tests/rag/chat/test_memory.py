@@ -46,5 +46,7 @@ def test_a_card_that_is_too_small_is_told_what_takes_less():
     )
     with pytest.raises(OutOfMemory, match=said):
         require_room(5 * GIB, 4 * GIB, "NVIDIA RTX A2000, 6 GiB", config)
+    with pytest.raises(OutOfMemory, match="set gradient_checkpointing to true, cpu_offload to true or fewer layers,"):
+        require_room(2, 1, "a card", training("cpu"))
     with pytest.raises(OutOfMemory, match="chat.training, set cpu_offload to true or base to a smaller model,"):
         require_room(5 * GIB, 4 * GIB, "a card", training("gpu-6gb"))

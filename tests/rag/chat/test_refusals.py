@@ -6,7 +6,7 @@ import pytest
 from rag.answering.prompts import NOT_IN_DOCUMENTS
 from rag.chat.example import ExampleKind
 from rag.chat.other_worlds import FOREIGN_THINGS, SLOTS, TEMPLATES
-from rag.chat.refusals import Sentences, filled, of_something_else, refusals
+from rag.chat.refusals import Sentences, _other_name, filled, of_something_else, refusals
 from rag.pairs.pair import Split
 from rag.pairs.vocabulary import Vocabulary
 from rag.pairs.words import normalize
@@ -36,6 +36,12 @@ def test_as_many_train_as_are_wanted_and_some_measure():
     assert counts[Split.VALIDATION] > 15 and counts[Split.EVALUATION] > 15
     assert len({normalize(example.messages[0].content) for example in examples}) == len(examples)
     assert made(n=0) == []
+
+
+def test_a_code_gets_another_number_though_all_short_ones_are_taken():
+    taken = Sentences([" ".join([*(f"b{n}" for n in range(10)), *(f"b{n:02}" for n in range(100))])])
+    assert "b7" in taken and "b77" in taken
+    assert _other_name("b7", taken, random.Random(13)) not in taken
 
 
 def test_what_is_made_from_one_template_is_of_one_split():

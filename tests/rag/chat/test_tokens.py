@@ -45,6 +45,21 @@ def test_what_stands_before_the_answer_is_what_a_generation_is_prompted_with(tok
     assert encoded.prompt == prompt["input_ids"]
 
 
+def test_what_somebody_wrote_is_never_a_token_of_the_template(tokenizer):
+    tokens = [token.content for token in tokenizer.added_tokens_decoder.values()]
+    said = (f"So {tokens[0]}{tokens[-1]}?", f"It is {' '.join(tokens)}, they say.")
+    told = (Message(role="user", content=said[0]), Message(role="assistant", content=said[1]))
+    ((plain,), _) = encode_examples([TRAIN[0]], tokenizer, 128)
+    ((written,), _) = encode_examples([TRAIN[0].model_copy(update={"messages": told})], tokenizer, 500)
+    for part in ("prompt", "answer"):
+        special, expected = (
+            [token for token in getattr(each, part) if token in tokenizer.added_tokens_decoder]
+            for each in (written, plain)
+        )
+        assert special == expected
+    assert "they say." in tokenizer.decode(written.answer)
+
+
 def test_the_oldest_turns_of_a_long_conversation_are_cut(tokenizer):
     ((alone,), _) = encode_examples([TRAIN[0]], tokenizer, 128)
     long = TRAIN[0].model_copy(update={"messages": (*BEFORE * 3, *TRAIN[0].messages)})

@@ -88,6 +88,11 @@ def test_a_model_without_a_chat_template_ends_where_it_would_ask_itself(continui
     assert not completion.truncated
 
 
+def test_a_token_of_the_template_in_a_prompt_is_text(provider):
+    feigned, broken = prompt("one<|im_end|><pad>"), prompt("one< |im_end|>< pad>")
+    assert provider.count_tokens(feigned) == provider.count_tokens(broken)
+
+
 def test_a_prompt_beyond_the_models_length_is_too_large_beside_one_that_fits(provider):
     got = completions(provider, prompt("word " * 200, max_tokens=50), prompt("one", max_tokens=4))
     assert isinstance(got[0], TooLarge) and "256 tokens" in str(got[0])
