@@ -58,7 +58,7 @@ def _measure(shape: str, fields: dict[str, Any], batch: int, tokens: int, steps:
     """Return the peak of a few steps, GiB, and how many pairs were in memory at a time."""
     import torch
 
-    from rag.embedding.reporting import keep_others_quiet
+    from rag.training.reporting import keep_others_quiet
 
     keep_others_quiet()
     with tempfile.TemporaryDirectory() as folder:

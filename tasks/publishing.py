@@ -13,13 +13,13 @@ from prefect.artifacts import (
 from prefect.cache_policies import NO_CACHE
 
 from rag.chat.serving import ChatCandidate, chat_model_rows
-from rag.embedding.progress import TrainingProgress
 from rag.evaluation.artifact import load_report
 from rag.evaluation.gate import Verdict
 from rag.evaluation.tables import report_rows, verdict_markdown
 from rag.pairs.artifact import writing_rows
 from rag.releases import last_judgement
 from rag.settings import Settings
+from rag.training.progress import TrainingProgress
 from rag.workspace import Workspace
 from storage.artifacts import ArtifactRef
 from storage.registry import Release

@@ -135,7 +135,7 @@ def _train_plainly(base: Path, examples: list[tuple[str, str]], epochs: int, dra
     from sentence_transformers.sentence_transformer.training_args import BatchSamplers
     from transformers import PrinterCallback
 
-    from rag.embedding.reporting import keep_others_quiet
+    from rag.training.reporting import keep_others_quiet
 
     keep_others_quiet()
     model: Any = SentenceTransformer(str(base), device="cuda" if torch.cuda.is_available() else "cpu")

@@ -9,9 +9,9 @@ from rag.chat.example import ExampleKind
 from rag.chat.model_card import model_card, recipe
 from rag.config import ChatTrainingConfig
 from rag.device import Device
-from rag.embedding.artifact import held_for_training
-from rag.embedding.progress import OnProgress
 from rag.pairs.mined import LEARNED_FROM
+from rag.training.held import held_for_training
+from rag.training.progress import OnProgress
 from storage.artifacts import ArtifactRef, ArtifactStore, Draft
 
 KIND = "chatmodel"
@@ -70,7 +70,7 @@ def chat_model_artifact(
         KIND,
         inputs={"data": data.digest, "base": f"{base.name}@{base.version}"},
         config=recipe(config),
-        recipe=[*_RECIPE, "rag.llm.chat_template", "rag.embedding.training", "rag.embedding.patience"],
+        recipe=[*_RECIPE, "rag.llm.chat_template", "rag.training.trainer", "rag.training.patience"],
         write=write,
         reads=[data],
     )

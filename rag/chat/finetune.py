@@ -18,13 +18,13 @@ from rag.chat.packing import Packed, collate, packed
 from rag.chat.pretrained import fetched, pretrained_config, pretrained_model, pretrained_tokenizer
 from rag.chat.tokens import encode_examples
 from rag.config import ChatMethod, ChatTrainingConfig
-from rag.embedding.batch_size import FittingSizes, halving, machine_name
-from rag.embedding.patience import Patience
-from rag.embedding.progress import OnProgress
-from rag.embedding.reporting import keep_others_quiet
-from rag.embedding.training import Trained, checkpointed_batch, mean_loss, shared_arguments, step_of, trained
 from rag.errors import ConfigError, EmptyCorpus
 from rag.pairs.pair import Split
+from rag.training.batch_size import FittingSizes, halving, machine_name
+from rag.training.patience import Patience
+from rag.training.progress import OnProgress
+from rag.training.reporting import keep_others_quiet
+from rag.training.trainer import Trained, checkpointed_batch, mean_loss, shared_arguments, step_of, trained
 
 logger = logging.getLogger(__name__)
 

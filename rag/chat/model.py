@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict
 
 from rag.chat.example import Message
 from rag.config import ChatGenerationConfig
-from rag.embedding.batch_size import is_out_of_memory
 from rag.errors import ConfigError, OutOfMemory
 from rag.llm.causal import (
     UNLOADABLE,
@@ -23,6 +22,7 @@ from rag.llm.causal import (
 )
 from rag.llm.chat_template import rendered
 from rag.llm.protocol import TooLarge, Transient
+from rag.training.batch_size import is_out_of_memory
 
 logger = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from rag.chat.quantized import load_quantized, with_adapters
 from rag.chat.tokens import end_token
 from rag.config import ChatMethod, ChatTrainingConfig
-from rag.embedding.batch_size import is_out_of_memory
 from rag.errors import ConfigError
 from rag.llm.causal import UNLOADABLE, load_tokenizer, model_folder
 from rag.llm.chat_template import INSTRUCT
+from rag.training.batch_size import is_out_of_memory
 
 T = TypeVar("T")
 

@@ -1,22 +1,19 @@
 """Embedders in the artifact store: the base model, and what was trained from it."""
 
 import logging
-import shutil
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rag.config import EmbeddingConfig, EncodingConfig
 from rag.device import Device
 from rag.embedding.base import base_model, fetch_base_model
 from rag.embedding.model_card import Lineage, model_card
-from rag.embedding.progress import OnProgress
 from rag.errors import UnfaithfulEncoder
 from rag.pairs.artifact import load_pairs
 from rag.pairs.mined import LEARNED_FROM, learned_from, with_negatives
 from rag.pairs.pair import Origin
+from rag.training.held import held_for_training
+from rag.training.progress import OnProgress
 from storage.artifacts import ArtifactRef, ArtifactStore, Draft
 
 if TYPE_CHECKING:
@@ -26,7 +23,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 KIND = "embedder"
-_RECIPE = tuple("finetune training columns objective losses adapters validation patience merging model_card".split())
+_RECIPE = (
+    *(
+        f"rag.embedding.{part}"
+        for part in "finetune columns objective losses adapters validation merging model_card".split()
+    ),
+    "rag.training.trainer",
+    "rag.training.patience",
+)
 
 
 def base_embedder(store: ArtifactStore, source: str) -> ArtifactRef:
@@ -96,20 +100,9 @@ def finetuned_embedder(
         KIND,
         inputs=inputs | {role: ref.digest for role, ref in learned_with.items() if ref},
         config=config,
-        recipe=[*(f"rag.embedding.{part}" for part in _RECIPE), *(["rag.reranking.cross_encoder"] if teacher else [])],
+        recipe=[*_RECIPE, *(["rag.reranking.cross_encoder"] if teacher else [])],
         write=write,
     )
-
-
-@contextmanager
-def held_for_training(device: Device, what: str, draft: Draft) -> Iterator[dict[str, str]]:
-    """Hold the device while a model is trained into `draft`, whose log is kept with it; yields from when to when."""
-    held: dict[str, str] = {}
-    with device.held(what):
-        held["began_at"] = datetime.now(UTC).isoformat()
-        yield held
-        held["ended_at"] = datetime.now(UTC).isoformat()
-    shutil.copytree(draft.scratch / "runs", draft.path / "runs", dirs_exist_ok=True)
 
 
 def _scorer(store: ArtifactStore, teacher: ArtifactRef | None) -> "Teacher | None":

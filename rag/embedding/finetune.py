@@ -17,15 +17,18 @@ from transformers import TrainerCallback
 
 from rag.config import EmbeddingConfig
 from rag.embedding.adapters import add_lora, fold_lora
-from rag.embedding.batch_size import FittingSizes, halving
 from rag.embedding.columns import Teacher, margins, training_columns
 from rag.embedding.encoder import load_sentence_transformer
 from rag.embedding.merging import merge_with_base
 from rag.embedding.objective import is_cached, training_loss
-from rag.embedding.patience import Patience
-from rag.embedding.progress import OnProgress
-from rag.embedding.reporting import keep_others_quiet
-from rag.embedding.training import (
+from rag.embedding.validation import METRIC, scores, validation_evaluator
+from rag.errors import EmptyCorpus
+from rag.pairs.pair import Origin, QueryPair
+from rag.training.batch_size import FittingSizes, halving
+from rag.training.patience import Patience
+from rag.training.progress import OnProgress
+from rag.training.reporting import keep_others_quiet
+from rag.training.trainer import (
     Trained,
     checkpointed_batch,
     mean_loss,
@@ -34,9 +37,6 @@ from rag.embedding.training import (
     trained,
     training_shape,
 )
-from rag.embedding.validation import METRIC, scores, validation_evaluator
-from rag.errors import EmptyCorpus
-from rag.pairs.pair import Origin, QueryPair
 
 
 def finetune(

@@ -4,14 +4,15 @@ from typing import TYPE_CHECKING, Any
 
 from rag.config import Config, RerankingConfig
 from rag.device import Device
-from rag.embedding.artifact import held_for_training, load_encoder
-from rag.embedding.progress import OnProgress
+from rag.embedding.artifact import load_encoder
 from rag.errors import DimensionMismatch
 from rag.pairs.artifact import load_pairs
 from rag.pairs.mined import LEARNED_FROM, learned_from, with_negatives
 from rag.reranking.base import BaseCrossEncoder, base_cross_encoder, fetch_cross_encoder
 from rag.reranking.model_card import RECIPE, model_card
 from rag.retrieval.artifact import encoded_shards, load_index
+from rag.training.held import held_for_training
+from rag.training.progress import OnProgress
 from storage.artifacts import ArtifactRef, ArtifactStore, Draft
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def finetuned_reranker(
         KIND,
         inputs=inputs,
         config=config.model_dump(include=RECIPE),
-        recipe=["rag.reranking.finetune", "rag.embedding.training", "rag.reranking.model_card"],
+        recipe=["rag.reranking.finetune", "rag.training.trainer", "rag.reranking.model_card"],
         write=write,
     )
 

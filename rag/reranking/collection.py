@@ -2,7 +2,6 @@
 
 from rag.config import Config
 from rag.device import Device
-from rag.embedding.progress import OnProgress
 from rag.pairs.mining import negatives_artifact
 from rag.reranking.artifact import (
     CROSS_ENCODER,
@@ -11,6 +10,7 @@ from rag.reranking.artifact import (
     finetuned_reranker,
     late_interaction,
 )
+from rag.training.progress import OnProgress
 from rag.workspace import Workspace
 from storage.artifacts import ArtifactRef, ArtifactStore
 

@@ -15,14 +15,14 @@ from sentence_transformers.cross_encoder.losses import BinaryCrossEntropyLoss, L
 from transformers import TrainerCallback
 
 from rag.config import RerankingConfig
-from rag.embedding.batch_size import FittingSizes, halving
-from rag.embedding.progress import OnProgress
-from rag.embedding.reporting import keep_others_quiet
-from rag.embedding.training import Trained, checkpointed_batch, shared_arguments, trained, training_shape
 from rag.errors import EmptyCorpus
 from rag.pairs.pair import QueryPair
 from rag.reranking.cross_encoder import load_cross_encoder
 from rag.retrieval.lexical import Bm25s
+from rag.training.batch_size import FittingSizes, halving
+from rag.training.progress import OnProgress
+from rag.training.reporting import keep_others_quiet
+from rag.training.trainer import Trained, checkpointed_batch, shared_arguments, trained, training_shape
 
 RERANKED = 20
 """Passages that a validation question's own stands among: the best by words."""

@@ -13,9 +13,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from rag.chat.bundled import bundled_config, bundled_tokenizer
 from rag.chat.finetune import _shape, finetune_chat, learned_and_validated
 from rag.config import ChatMethod
-from rag.embedding.training import last_checkpoint
 from rag.errors import ConfigError, EmptyCorpus
 from rag.pairs.pair import Split
+from rag.training.trainer import last_checkpoint
 from tests.rag.chat.opening_hours import ASKED, CONFIG, EXAMPLES, TRAIN, VALIDATION, adapted, example
 from tests.rag.chat.tiny_bases import FAMILIES, save_base
 

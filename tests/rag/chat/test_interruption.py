@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from rag.chat.finetune import finetune_chat
-from rag.embedding.training import last_checkpoint
+from rag.training.trainer import last_checkpoint
 from tests.rag.chat.opening_hours import CONFIG, EXAMPLES
 
 ROOT = Path(__file__).parents[3]

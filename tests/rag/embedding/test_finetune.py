@@ -12,11 +12,11 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from rag.embedding.columns import margins, training_columns
 from rag.embedding.encoder import Encoder
 from rag.embedding.finetune import _shape, finetune
-from rag.embedding.training import last_checkpoint
 from rag.embedding.validation import scores, validation_evaluator
 from rag.errors import ConfigError, EmptyCorpus
 from rag.reranking.cross_encoder import CrossEncoder
 from rag.reranking.finetune import finetune as finetune_reranker
+from rag.training.trainer import last_checkpoint
 from tests.rag.embedding.handbook import CONFIG, MEANINGS, TRAIN, VALIDATION, WORDS
 from tests.rag.reranking import tiny_bert
 

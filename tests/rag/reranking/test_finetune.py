@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from rag.embedding.training import last_checkpoint
 from rag.errors import EmptyCorpus
 from rag.reranking.cross_encoder import CrossEncoder
 from rag.reranking.finetune import finetune
+from rag.training.trainer import last_checkpoint
 from tests.rag.reranking.tiny_bert import CONFIG, TRAIN, VALIDATION, write_base
 
 ROOT = Path(__file__).parents[3]

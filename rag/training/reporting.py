@@ -12,7 +12,7 @@ from tqdm import tqdm
 from transformers import TrainerCallback
 from transformers.utils import logging as transformers_logging
 
-from rag.embedding.progress import OnProgress, TrainingProgress
+from rag.training.progress import OnProgress, TrainingProgress
 
 logger = logging.getLogger(__name__)
 

@@ -13,11 +13,11 @@ import torch
 from transformers import PrinterCallback, TrainerCallback
 
 from rag.config import ChatTrainingConfig, EmbeddingConfig, RerankingConfig
-from rag.embedding.batch_size import machine_name
 from rag.embedding.encoder import native_bf16_cpu
-from rag.embedding.interruption import train_interruptibly
-from rag.embedding.progress import OnProgress
-from rag.embedding.reporting import ProgressReporter
+from rag.training.batch_size import machine_name
+from rag.training.interruption import train_interruptibly
+from rag.training.progress import OnProgress
+from rag.training.reporting import ProgressReporter
 
 logger = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from rag.embedding.batch_size import FittingSizes, halving, is_out_of_memory
 from rag.errors import OutOfMemory
-from tests.rag.embedding import tight
+from rag.training.batch_size import FittingSizes, halving, is_out_of_memory
+from tests.rag.training import tight
 
 ROOT = Path(__file__).parents[3]
 
@@ -91,7 +91,7 @@ def test_a_spoilt_file_is_as_good_as_none(tmp_path):
 
 
 def test_a_training_that_does_not_fit_halves_its_batch_finishes_and_remembers(tmp_path):
-    command = [sys.executable, "-m", "tests.rag.embedding.tight", str(tmp_path)]
+    command = [sys.executable, "-m", "tests.rag.training.tight", str(tmp_path)]
     # Else the allocator keeps the address space that it was given back.
     environment = os.environ | {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "262144"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=600)

