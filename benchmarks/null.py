@@ -19,13 +19,14 @@ from rag.corpus.artifact import corpus_artifact
 from rag.corpus.ingestion import ingest_uploads, seal_uploads
 from rag.embedding.artifact import base_embedder, finetuned_embedder
 from rag.evaluation.gate import Decision, Verdict
+from rag.judgement import candidate_report, judge_candidate
 from rag.llm.access import LanguageModels
 from rag.pairs.artifact import collection_pairs
 from rag.pairs.collection import import_questions, load_alignable
 from rag.pairs.mining import negatives_artifact
 from rag.pairs.questions_file import read_questions
 from rag.profiles import Profile
-from rag.releases import Candidate, candidate_report, judge_candidate, refresh_release, register_candidate
+from rag.releases import Candidate, refresh_release, register_candidate
 from rag.retrieval.artifact import index_artifact
 from rag.retrieval.searcher import SearchModels
 from rag.workspace import Workspace

@@ -33,5 +33,5 @@ def compare(collection: str, candidate: Release, pairs: ArtifactRef, config: Con
     report = ask_models(candidate, candidate, pairs)
     publish_report(report, collection, f"release {candidate.id}, a candidate")
     verdict = judge(candidate, against, report, other, config)
-    publish_verdict(verdict, candidate, config.gate.metric)
+    publish_verdict(verdict, candidate, against, config.gate.metric)
     return verdict

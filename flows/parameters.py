@@ -20,6 +20,16 @@ ArtifactUri = Annotated[
     ),
 ]
 ReleaseName = Annotated[str, Field(pattern=r"^(production|[0-9]{1,18})$", description="A release's id, or production.")]
+SpeakingRelease = Annotated[
+    str | None,
+    Field(
+        pattern=r"^(production|[0-9]{1,18})$",
+        description="A release's id, or production; the newest with a chat model unless given.",
+    ),
+]
+QuestionCount = Annotated[
+    int | None, Field(ge=1, le=10_000, description="Questions of each group at most; as configured unless given.")
+]
 Sources = Annotated[
     list[Annotated[str, Field(min_length=1)]],
     Field(min_length=1, description="Files and folders: paths or URIs (s3://...) that the worker can read."),

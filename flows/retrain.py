@@ -2,35 +2,19 @@
 
 from prefect import flow, runtime
 from prefect.states import Completed
-from pydantic import BaseModel
 
 from flows.build_index import build_index
 from flows.dispatch import dispatch
 from flows.evaluate import compare
+from flows.outcome import Outcome
 from flows.parameters import Attempt, CollectionName, ProfileName, Reason, ShuffleLabels, fitted, stage_config
 from flows.synthesize import synthesize
 from flows.train_embedder import train_embedder
-from rag.evaluation.gate import Verdict
 from rag.settings import Settings
 from tasks.corpus import collection_corpus
 from tasks.evaluation import already_settled, record_candidate, release_documents
 from tasks.feedback import claim_new_feedback, consume_feedback, count_new_feedback, lack_of_feedback
 from tasks.training import check_means
-
-
-class RetrainOutcome(BaseModel):
-    """The candidate and what was decided; without a `verdict`, `nothing_new` says why there was nothing to judge."""
-
-    release_id: int | None
-    verdict: Verdict | None
-    nothing_new: str | None = None
-
-    @property
-    def headline(self) -> str:
-        """What happened, in a line."""
-        if self.verdict is None:
-            return str(self.nothing_new)
-        return f"{self.verdict.decision.upper()} release {self.release_id}: {self.verdict.reason}"
 
 
 def retrain_name() -> str:
@@ -49,7 +33,7 @@ def retrain(
     reason: Reason = Reason.MANUAL,
     shuffle_labels: ShuffleLabels = False,
     attempt: Attempt = 1,
-) -> RetrainOutcome:
+) -> Outcome:
     """Train on what the collection holds and promote the result only if it is proven better."""
     profile, timeout_s = fitted(profile), Settings().stage_timeout_s
     config = stage_config(profile, shuffle_labels)
@@ -58,7 +42,7 @@ def retrain(
     # What people said since the last retraining; a wake-up may come late, when another run has taken it.
     claim = claim_new_feedback(collection, drill=shuffle_labels)
     if reason is Reason.FEEDBACK and (too_few := lack_of_feedback(claim)):
-        outcome = RetrainOutcome(release_id=None, verdict=None, nothing_new=too_few)
+        outcome = Outcome(release_id=None, verdict=None, nothing_new=too_few)
         return Completed(name="Skipped", message=too_few, data=outcome)
 
     # Learn from the documents as they stand, and from what people asked.
@@ -74,5 +58,5 @@ def retrain(
     verdict = None if nothing_new else compare(collection, release, pairs, config)
     release_documents(collection, config)
     consume_feedback(claim)
-    outcome = RetrainOutcome(release_id=release.id, verdict=verdict, nothing_new=nothing_new)
+    outcome = Outcome(release_id=release.id, verdict=verdict, nothing_new=nothing_new)
     return Completed(message=outcome.headline, data=outcome)

@@ -1,23 +1,44 @@
-"""Documents -> chat model."""
+"""Documents -> chat model -> verdict."""
 
 from prefect import flow
+from prefect.states import Completed
 
+from flows.compare_chat import judge_chat
 from flows.dispatch import announced
+from flows.outcome import ChatOutcome
 from flows.parameters import ArtifactUri, CollectionName, ProfileName, stage_config, stage_name
-from rag.chat.serving import ChatCandidate
-from tasks.chat import check_chat_training, extract_chat_data, finetune_chat_model, record_chat_candidate
+from tasks.chat import (
+    calibrate_chat_model,
+    chat_already_settled,
+    check_chat_training,
+    choose_questions,
+    extract_chat_data,
+    finetune_chat_model,
+    record_chat_candidate,
+)
+from tasks.evaluation import release_documents
 from tasks.publishing import publish_chat_model
 
 
 @flow(flow_run_name=stage_name)
 def train_chat(
     collection: CollectionName = "default", profile: ProfileName = None, data: ArtifactUri = None
-) -> ChatCandidate:
-    """Teach a chat model what the documents say, and record it, with what serves, as a candidate."""
+) -> ChatOutcome:
+    """Teach a chat model what the documents say, and let it serve only if answers are proven better with it."""
     config = stage_config(profile)
-    check_chat_training(collection, config.chat.training)
+    check_chat_training(collection, data, config.chat.training)
+
+    # Learn what the documents say, and how far what was learned can be trusted.
     conversations = extract_chat_data(collection, data, config)
     model = finetune_chat_model(conversations, config.chat.training)
-    candidate = record_chat_candidate(collection, model, config)
-    publish_chat_model(candidate, collection)
-    return announced(candidate)
+    questions = choose_questions(collection, conversations, config)
+    router = calibrate_chat_model(collection, model, questions, config)
+    candidate = record_chat_candidate(collection, model, router, config)
+    publish_chat_model(candidate)
+
+    # Only what is proven better, on the same questions, may serve; then also with what was ingested meanwhile.
+    nothing_new = chat_already_settled(collection, candidate, questions, config)
+    verdict = None if nothing_new else judge_chat(collection, candidate, questions, config)
+    release_documents(collection, config)
+    outcome = ChatOutcome(release_id=candidate.id, verdict=verdict, nothing_new=nothing_new, model=model)
+    return Completed(message=outcome.headline, data=announced(outcome))

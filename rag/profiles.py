@@ -51,6 +51,8 @@ _OVERRIDES: dict[Profile, dict[str, Any]] = {
                 "max_steps": 6,
                 "checkpoints": 2,
             },
+            "compare": {"questions": 4, "calibration_questions": 4, "timed": 2},
+            "gate": {"resamples": 1000},
         },
         "gate": {"resamples": 1000},
     },

@@ -1,16 +1,15 @@
 """What serves, and what would: models, index and answering config as one."""
 
 import logging
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from rag.config import Config, GateConfig, RetrievalConfig
+from rag.config import Config, RetrievalConfig
 from rag.corpus.artifact import corpus_artifact
 from rag.corpus.deleted import collection_deleted_ids
 from rag.embedding.artifact import base_embedder
-from rag.evaluation.artifact import evaluation_artifact, load_report
-from rag.evaluation.gate import Decision, Verdict, judge
 from rag.llm.access import LanguageModels
 from rag.pairs.mined import LEARNED_FROM
 from rag.reranking.collection import moved_reranker
@@ -20,6 +19,7 @@ from rag.workspace import Workspace
 from storage.artifacts import ArtifactRef
 from storage.errors import ArtifactMissing, ProductionMoved, ReleaseNotFound, ReleaseWithdrawn
 from storage.registry import Evaluation, Release, ReleaseState
+from storage.release import CHAT_ROUTER as CHAT_ROUTER
 
 if TYPE_CHECKING:
     from rag.retrieval.retriever import Retriever
@@ -138,7 +138,10 @@ def _refresh(space: Workspace, collection: str, production: Release | None, conf
         chat_model=chat_model,
         answering=answering,
         config=config.model_dump(mode="json"),
-        lineage={**(production.lineage if production else {}), "corpus": corpus.model_dump()},
+        lineage=with_router(
+            {**(production.lineage if production else {}), "corpus": corpus.model_dump()},
+            production.lineage.get(CHAT_ROUTER) if production and chat_model else None,
+        ),
     )
     release = space.registry.promote(collection, release.id, reason, action=action, instead_of=before)
     _require_corpus(space, collection, corpus)
@@ -152,6 +155,7 @@ def register_candidate(space: Workspace, collection: str, candidate: Candidate, 
     :raises ProductionMoved: if it holds a document that was deleted.
     """
     production = serving_release(space, collection)
+    chat_model = _kept_chat_model(space, production)
     _require_corpus(space, collection, candidate.corpus)
     return space.registry.register(
         collection,
@@ -160,14 +164,17 @@ def register_candidate(space: Workspace, collection: str, candidate: Candidate, 
         embedder=candidate.models.embedder,
         index=candidate.models.index,
         reranker=candidate.models.reranker if candidate.retrieval.rerank_weight else None,
-        chat_model=_kept_chat_model(space, production),
+        chat_model=chat_model,
         answering=candidate.retrieval.model_dump(),
         config=config.model_dump(mode="json"),
-        lineage={
-            "corpus": candidate.corpus.model_dump(),
-            "pairs": candidate.pairs.model_dump(),
-            "evidence_threshold": candidate.evidence_threshold,
-        },
+        lineage=with_router(
+            {
+                "corpus": candidate.corpus.model_dump(),
+                "pairs": candidate.pairs.model_dump(),
+                "evidence_threshold": candidate.evidence_threshold,
+            },
+            production.lineage.get(CHAT_ROUTER) if chat_model else None,
+        ),
     )
 
 
@@ -181,6 +188,12 @@ def _kept_chat_model(space: Workspace, production: Release) -> ArtifactRef | Non
     return model if gone.isdisjoint(learned_from) else None
 
 
+def with_router(lineage: Mapping[str, Any], router: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return a lineage with this calibration of the chat model's confidence, or with none."""
+    kept = {name: value for name, value in lineage.items() if name != CHAT_ROUTER}
+    return kept | ({CHAT_ROUTER: dict(router)} if router else {})
+
+
 def _require_corpus(
     space: Workspace, collection: str, corpus: ArtifactRef, error: ArtifactMissing | None = None
 ) -> None:
@@ -192,72 +205,23 @@ def _require_corpus(
         raise ProductionMoved(f"a document of {collection} was deleted meanwhile: run it again") from error
 
 
-def settled(space: Workspace, collection: str, candidate: Release, pairs: ArtifactRef) -> str | None:
-    """Return why a candidate needs no judging: it serves, lost, or was rolled back, on these questions; None if not."""
-    production = serving_release(space, collection)
-    if candidate.id == production.id:
-        return f"nothing new since release {production.id}: the same documents, questions and config"
-    asked = space.artifacts.facts(pairs)["evaluation_set"]
-    for row in reversed(space.registry.evaluations(candidate.id)):
-        if row.against_id != production.id or row.evaluation_set_digest != asked:
-            continue
-        if row.verdict == Decision.KEEP:
-            return f"nothing new since release {candidate.id} was kept out: {row.reason}"
-        if candidate.state is ReleaseState.RETIRED:
-            back = f"`ragloop releases promote {candidate.id}` brings it back"
-            return f"nothing new since release {candidate.id} was rolled back: {back}"
-    return None
+def promote_release(space: Workspace, collection: str, release_id: int, reason: str, config: Config) -> Release:
+    """Let a release serve, gate or no gate, and then its models over the documents as they stand; return what serves.
 
-
-def candidate_report(space: Workspace, candidate: Release, models: Release, pairs: ArtifactRef) -> ArtifactRef:
-    """Return the report of a release's models over the candidate's documents, so that both are asked of the same."""
-    config = Config.model_validate(candidate.config)
-    corpus = ArtifactRef.model_validate(candidate.lineage["corpus"])
-    reranker = models.reranker
-    index = index_artifact(
-        space.artifacts, space.device, corpus, models.embedder, config, with_tokens=reranker is not None
-    )
-    if reranker is not None:
-        reranker = moved_reranker(space.artifacts, space.device, reranker, index, models.embedder, config)
-    asked = SearchModels(embedder=models.embedder, index=index, reranker=reranker)
-    answering = RetrievalConfig.model_validate(models.answering)
-    return evaluation_artifact(space.artifacts, pairs, asked, answering, config.encoding, LanguageModels.of(space))
-
-
-def judge_candidate(
-    space: Workspace,
-    candidate: Release,
-    against: Release,
-    reports: tuple[ArtifactRef, ArtifactRef],
-    config: GateConfig,
-) -> Verdict:
-    """Judge a candidate by its own report and that of what it is to replace; record the verdict, promote or keep out.
-
-    :raises ReleaseNotFound: if other models have begun to serve meanwhile.
-    :raises ProductionMoved: if anything has, in the moment of promotion.
+    :raises ReleaseNotFound: if the collection has none with that id.
+    :raises ReleaseWithdrawn: if it was.
     """
-    production = serving_release(space, candidate.collection)
-    if any(getattr(production, part) != getattr(against, part) for part in ("embedder", "answering", "chat_model")):
-        raise ReleaseNotFound(
-            f"release {production.id} began to serve while release {candidate.id} was judged against {against.id}: "
-            "run `ragloop retrain` again"
-        )
-    report, other = (load_report(space.artifacts, ref) for ref in reports)
-    verdict = judge(report, other, config)
-    space.registry.record_evaluation(
-        candidate.id,
-        against_id=against.id,
-        evaluation_set_digest=report.evaluation_set,
-        metrics=verdict.model_dump(mode="json"),
-        verdict=verdict.decision.value,
-        reason=verdict.reason,
-        artifact=reports[0],
-    )
-    if verdict.decision is Decision.PROMOTE:
-        space.registry.promote(candidate.collection, candidate.id, verdict.reason, instead_of=production.id)
-    else:
-        space.registry.keep_out(candidate.id, verdict.reason)
-    return verdict
+    release = space.registry.promote(collection, release_id, reason)
+    if holds_all_documents(space, release):
+        return release
+    logger.info("release %d is of the documents as they were: indexing them as they stand", release.id)
+    return refresh_release(space, collection, config)
+
+
+def holds_all_documents(space: Workspace, release: Release) -> bool:
+    """Say whether a release answers from the documents of its collection as they stand."""
+    corpus = corpus_artifact(space.artifacts, space.database, release.collection)
+    return bool(release.lineage.get("corpus") == corpus.model_dump())
 
 
 def last_judgement(space: Workspace, release: Release) -> Evaluation | None:

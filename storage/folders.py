@@ -16,7 +16,7 @@ from storage.errors import StorageError
 logger = logging.getLogger(__name__)
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_HEAD_BYTES = 1 << 20
+_END_BYTES = 1 << 20
 _CLOSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
@@ -102,11 +102,14 @@ def sha256_file(path: Path) -> str:
 
 
 def folder_digest(folder: Path) -> str:
-    """Return 64 hex digits for the files of a folder: their names, sizes and first MiB, since all may take minutes."""
+    """Return 64 hex digits for the files of a folder: names, sizes, first and last MiB, since all may take minutes."""
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        size = path.stat().st_size
         with path.open("rb") as file:
-            digest.update(f"{path.name}\0{path.stat().st_size}\0".encode() + file.read(_HEAD_BYTES))
+            digest.update(f"{path.name}\0{size}\0".encode() + file.read(_END_BYTES))
+            file.seek(max(size - _END_BYTES, file.tell()))
+            digest.update(file.read())
     return digest.hexdigest()
 
 

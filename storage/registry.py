@@ -9,11 +9,19 @@ from storage.columns import utc_now
 from storage.database import Database
 from storage.errors import ProductionMoved, ReleaseNotFound, ReleaseWithdrawn, StorageError
 from storage.manifest import ArtifactRef
-from storage.recipes import digest_json
-from storage.release import Evaluation, Promotion, Release, ReleaseState, evaluation_fact, release_fact
+from storage.release import (
+    CHAT_ROUTER,
+    Evaluation,
+    Promotion,
+    Release,
+    ReleaseState,
+    evaluation_fact,
+    lineage_digest,
+    release_fact,
+)
 from storage.tables import EvaluationRow, ProductionRow, PromotionRow, ReleaseRow
 
-__all__ = ["Evaluation", "Promotion", "Registry", "Release", "ReleaseState", "lineage_digest"]
+__all__ = ["Evaluation", "Promotion", "Registry", "Release", "ReleaseState"]
 
 
 class Registry:
@@ -37,7 +45,7 @@ class Registry:
         chat_model: ArtifactRef | None = None,
     ) -> Release:
         """Return the release of these parts: a new candidate, or the one that they already make."""
-        digest = lineage_digest(embedder, index, answering, reranker, chat_model)
+        digest = lineage_digest(embedder, index, answering, reranker, chat_model, lineage.get(CHAT_ROUTER))
         with self._database.session() as session:
             self._database.lock(session, f"releases/{collection}")
             row = _by_digest(session, collection, digest)
@@ -62,12 +70,6 @@ class Registry:
             elif row.state == ReleaseState.WITHDRAWN:  # its documents are back, and so are its parts
                 row.state, row.reason = ReleaseState.CANDIDATE, reason
             return release_fact(row)
-
-    def find(self, collection: str, digest: str) -> Release | None:
-        """Return the release with this `lineage_digest`, or None."""
-        with self._database.reading() as session:
-            row = _by_digest(session, collection, digest)
-            return release_fact(row) if row else None
 
     def get(self, collection: str, release_id: int) -> Release:
         """Return a release.
@@ -226,18 +228,6 @@ class Registry:
         with self._database.reading() as session:
             query = select(EvaluationRow).where(EvaluationRow.release_id == release_id).order_by(col(EvaluationRow.id))
             return [evaluation_fact(row) for row in session.exec(query)]
-
-
-def lineage_digest(
-    embedder: ArtifactRef,
-    index: ArtifactRef,
-    answering: Mapping[str, Any],
-    reranker: ArtifactRef | None = None,
-    chat_model: ArtifactRef | None = None,
-) -> str:
-    """Return the digest of the parts of a release: equal parts make the same release."""
-    refs = {"embedder": embedder, "index": index, "reranker": reranker, "chat_model": chat_model}
-    return digest_json({name: ref.uri if ref else None for name, ref in refs.items()} | {"answering": dict(answering)})
 
 
 def _swap(session: Session, row: ReleaseRow, reason: str, action: str) -> Release:

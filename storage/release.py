@@ -1,5 +1,6 @@
 """What is known of a release, apart from its rows."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -7,7 +8,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from storage.manifest import ArtifactRef
+from storage.recipes import digest_json
 from storage.tables import EvaluationRow, ReleaseRow
+
+CHAT_ROUTER = "chat_router"
+"""Under this name a lineage holds the calibration of the chat model's confidence."""
 
 
 class ReleaseState(StrEnum):
@@ -70,6 +75,24 @@ class Evaluation(BaseModel):
     reason: str | None
     artifact: ArtifactRef
     created_at: datetime
+
+
+def lineage_digest(
+    embedder: ArtifactRef,
+    index: ArtifactRef,
+    answering: Mapping[str, Any],
+    reranker: ArtifactRef | None = None,
+    chat_model: ArtifactRef | None = None,
+    router: Mapping[str, Any] | None = None,
+) -> str:
+    """Return the digest of what a release answers by: equal parts make the same release.
+
+    :param router: the calibration of the chat model's confidence.
+    """
+    refs = {"embedder": embedder, "index": index, "reranker": reranker, "chat_model": chat_model}
+    parts = {name: ref.uri if ref else None for name, ref in refs.items()} | {"answering": dict(answering)}
+    # Named only where there is one, so that releases from before routers keep their digests.
+    return digest_json(parts | ({CHAT_ROUTER: dict(router)} if router else {}))
 
 
 def release_fact(row: ReleaseRow) -> Release:

@@ -1,4 +1,4 @@
-"""Tasks that make a chat model."""
+"""Tasks that make, measure and judge a chat model."""
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -6,21 +6,29 @@ from prefect.cache_policies import NO_CACHE
 from rag.chat.artifact import chat_model_artifact
 from rag.chat.base import chat_base
 from rag.chat.data_artifact import chat_data_artifact
-from rag.chat.serving import ChatCandidate, register_chat_model
+from rag.chat.serving import compared_release, register_chat_model, require_chat_data
 from rag.config import ChatTrainingConfig, Config
+from rag.evaluation.asked import measuring_data
+from rag.evaluation.chat_judgement import chat_settled, judge_chat_candidate
+from rag.evaluation.comparison import WayComparison, compare_ways, data_of_chat_model
+from rag.evaluation.gate import Verdict
+from rag.evaluation.router_artifact import load_router, router_artifact
 from rag.releases import serving_release
 from rag.settings import Settings
 from rag.workspace import Workspace
 from storage.artifacts import ArtifactRef
+from storage.registry import Release
 from tasks.publishing import TrainingReport
 
 
 @task(cache_policy=NO_CACHE)
-def check_chat_training(collection: str, config: ChatTrainingConfig) -> None:
-    """Stop before anything long begins if the model to train from cannot be had, or there is no release for it."""
+def check_chat_training(collection: str, data: str | None, config: ChatTrainingConfig) -> None:
+    """Stop before anything long begins if there is no base to train, no such data, or no release to serve with."""
     space = Workspace.open(Settings())
     chat_base(config.base, space.settings.models)
     serving_release(space, collection)
+    if data is not None:
+        require_chat_data(space, collection, ArtifactRef.parse(data))
 
 
 @task(cache_policy=NO_CACHE)
@@ -39,7 +47,51 @@ def finetune_chat_model(data: ArtifactRef, config: ChatTrainingConfig) -> Artifa
 
 
 @task(cache_policy=NO_CACHE)
-def record_chat_candidate(collection: str, model: ArtifactRef, config: Config) -> ChatCandidate:
+def choose_questions(collection: str, data: ArtifactRef, config: Config) -> ArtifactRef:
+    """Return the conversations that measure what was learned from these."""
+    return measuring_data(Workspace.open(Settings()), collection, data, config)
+
+
+@task(cache_policy=NO_CACHE, tags=["gpu"])
+def calibrate_chat_model(collection: str, model: ArtifactRef, data: ArtifactRef, config: Config) -> ArtifactRef:
+    """Learn from which confidence a chat model is worth more than what serves finds in the documents."""
+    space = Workspace.open(Settings())
+    speaking = serving_release(space, collection).model_copy(update={"chat_model": model})
+    return router_artifact(space, speaking, data, config)
+
+
+@task(cache_policy=NO_CACHE)
+def record_chat_candidate(collection: str, model: ArtifactRef, router: ArtifactRef, config: Config) -> Release:
     """Record what serves, with this chat model, as a candidate."""
-    release = register_chat_model(Workspace.open(Settings()), collection, model, config)
-    return ChatCandidate(release_id=release.id, model=model)
+    space = Workspace.open(Settings())
+    return register_chat_model(space, collection, model, config, load_router(space.artifacts, router))
+
+
+@task(cache_policy=NO_CACHE)
+def chat_model_release(collection: str, release: str | None) -> Release:
+    """Return the release whose chat model is to be compared: by id, `production`, or the newest."""
+    return compared_release(Workspace.open(Settings()), collection, release)
+
+
+@task(cache_policy=NO_CACHE)
+def questions_of_chat_model(release: Release, config: Config) -> ArtifactRef:
+    """Return the conversations that measure a release's chat model."""
+    return data_of_chat_model(Workspace.open(Settings()), release, config)
+
+
+@task(cache_policy=NO_CACHE)
+def chat_already_settled(collection: str, candidate: Release, data: ArtifactRef, config: Config) -> str | None:
+    """Say why a candidate needs no judging, if so."""
+    return chat_settled(Workspace.open(Settings()), collection, candidate, data, config)
+
+
+@task(cache_policy=NO_CACHE, tags=["gpu"], task_run_name="ask-release-{release.id}-in-each-way")
+def ask_in_each_way(release: Release, data: ArtifactRef, config: Config) -> WayComparison:
+    """Ask a release the same questions from memory, from passages, from both, and as it decides."""
+    return compare_ways(Workspace.open(Settings()), release, data, config)
+
+
+@task(cache_policy=NO_CACHE, tags=["gpu"])
+def judge_chat_model(candidate: Release, against: Release, data: ArtifactRef, config: Config) -> Verdict:
+    """Promote the candidate or keep it out."""
+    return judge_chat_candidate(Workspace.open(Settings()), candidate, against, data, config)

@@ -6,17 +6,15 @@ from prefect.cache_policies import NO_CACHE
 from rag.config import Config, RetrievalConfig
 from rag.evaluation.artifact import evaluation_artifact
 from rag.evaluation.gate import Verdict
+from rag.judgement import candidate_report, judge_candidate, settled
 from rag.llm.access import LanguageModels
 from rag.releases import (
     Candidate,
-    candidate_report,
-    judge_candidate,
     named_release,
     refresh_release,
     register_candidate,
     search_models,
     serving_release,
-    settled,
 )
 from rag.settings import Settings
 from rag.workspace import Workspace
@@ -49,7 +47,8 @@ def record_candidate(collection: str, candidate: Candidate, config: Config) -> R
 @task(cache_policy=NO_CACHE)
 def already_settled(collection: str, candidate: Release, pairs: ArtifactRef) -> str | None:
     """Say why a candidate needs no judging, if so."""
-    return settled(Workspace.open(Settings()), collection, candidate, pairs)
+    space = Workspace.open(Settings())
+    return settled(space, collection, candidate, space.artifacts.facts(pairs)["evaluation_set"])
 
 
 @task(cache_policy=NO_CACHE)

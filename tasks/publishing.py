@@ -12,12 +12,13 @@ from prefect.artifacts import (
 )
 from prefect.cache_policies import NO_CACHE
 
-from rag.chat.serving import ChatCandidate, chat_model_rows
+from rag.chat.serving import chat_model_rows
 from rag.evaluation.artifact import load_report
+from rag.evaluation.comparison import WayComparison, load_comparison
 from rag.evaluation.gate import Verdict
-from rag.evaluation.tables import report_rows, verdict_markdown
+from rag.evaluation.tables import cost_rows, picture_markdown, report_rows, verdict_markdown, way_rows
 from rag.pairs.artifact import writing_rows
-from rag.releases import last_judgement
+from rag.releases import CHAT_ROUTER, last_judgement
 from rag.settings import Settings
 from rag.training.progress import TrainingProgress
 from rag.workspace import Workspace
@@ -42,13 +43,13 @@ def publish_report(report: ArtifactRef, collection: str, title: str) -> None:
 
 
 @task(cache_policy=NO_CACHE)
-def publish_verdict(verdict: Verdict, candidate: Release, metric: str) -> None:
+def publish_verdict(verdict: Verdict, candidate: Release, against: Release, metric: str, what: str = "verdict") -> None:
     """Leave the verdict, as a page with pictures: before and after, and the releases that were judged so far."""
     from rag.evaluation.pictures import comparison_picture, history_picture
 
     space = Workspace.open(Settings())
     judged = [last_judgement(space, release) for release in space.registry.list(candidate.collection)]
-    title = f"Release {candidate.id} of {candidate.collection} against release {candidate.parent_id}"
+    title = f"Release {candidate.id} of {candidate.collection} against release {against.id}"
     page = verdict_markdown(
         verdict,
         candidate.id,
@@ -58,15 +59,29 @@ def publish_verdict(verdict: Verdict, candidate: Release, metric: str) -> None:
         },
         links={"the run that made it": runtime.flow_run.ui_url} if runtime.flow_run.ui_url else {},
     )
-    create_markdown_artifact(key=_key("verdict", candidate.collection), markdown=page, description=verdict.reason)
+    create_markdown_artifact(key=_key(what, candidate.collection), markdown=page, description=verdict.reason)
 
 
 @task(cache_policy=NO_CACHE)
-def publish_chat_model(candidate: ChatCandidate, collection: str) -> None:
-    """Leave what the chat model was taught, and how its training went."""
-    rows = chat_model_rows(Workspace.open(Settings()).artifacts.facts(candidate.model))
-    title = f"Chat model of release {candidate.release_id} of {collection}"
-    create_table_artifact(key=_key("chat-model", collection), table=rows, description=title)
+def publish_chat_model(candidate: Release) -> None:
+    """Leave what the chat model was taught, how its training went, and from which confidence it is trusted."""
+    facts = Workspace.open(Settings()).artifacts.facts(candidate.chat_model)
+    rows = chat_model_rows(facts, candidate.lineage.get(CHAT_ROUTER))
+    title = f"Chat model of release {candidate.id} of {candidate.collection}"
+    create_table_artifact(key=_key("chat-model", candidate.collection), table=rows, description=title)
+
+
+@task(cache_policy=NO_CACHE)
+def publish_comparison(comparison: WayComparison, collection: str) -> None:
+    """Leave the ways to answer side by side: a table by group of questions, one of what they cost, and a picture."""
+    from rag.evaluation.pictures import ways_picture
+
+    reports = load_comparison(Workspace.open(Settings()).artifacts, comparison)
+    title = f"Ways to answer of release {comparison.release_id} of {collection}"
+    create_table_artifact(key=_key("chat-comparison", collection), table=way_rows(reports), description=title)
+    create_table_artifact(key=_key("chat-costs", collection), table=cost_rows(reports), description=title)
+    picture = picture_markdown("ways to answer", ways_picture(reports, title))
+    create_markdown_artifact(key=_key("chat-picture", collection), markdown=picture, description=title)
 
 
 class TrainingReport:

@@ -1,8 +1,11 @@
 """Every test has its own home and key, and never the developer's."""
 
+import contextlib
 import os
 import signal
+import socket
 import tempfile
+import threading
 
 import pytest
 
@@ -25,6 +28,23 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("RAGLOOP_KEY_FILE", str(tmp_path / "keys" / "keyring.json"))
     monkeypatch.chdir(tmp_path)
     return tmp_path / "home"
+
+
+@pytest.fixture
+def hub_that_hangs_up(tmp_path, monkeypatch):
+    """A model hub that closes each connection before it says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as hub:
+
+        def hang_up():
+            with contextlib.suppress(OSError):
+                while True:
+                    hub.accept()[0].close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{hub.getsockname()[1]}")
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+        yield
+        hub.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.fixture

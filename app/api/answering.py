@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from starlette.responses import StreamingResponse
 
 from app.api.service import Service
-from rag.answering.answer import Answer, Done, Event, Question
+from rag.answering.answer import Answer, Done, Event, Question, Way
 
 CLIENT_LEFT = 499
 _EVENT = {"event": {"type": "string"}, "data": {"type": "string", "contentMediaType": "application/json"}}
@@ -22,14 +22,16 @@ STREAMED: dict[int | str, dict[str, Any]] = {
 Events = AsyncGenerator[Event, None]
 
 
-async def answer_events(service: Service, collection: str, question: Question, closed_book: bool = False) -> Events:
-    """Yield an answer's events, the last of them Done; with `closed_book` the chat model alone answers.
+async def answer_events(service: Service, collection: str, question: Question, way: Way | None = None) -> Events:
+    """Yield an answer's events, the last of them Done.
 
-    :raises RagloopError: if nothing serves the collection, nobody answers, or all places are taken.
+    :param way: how to answer; as the release decides unless given.
+    :raises RagloopError: if nothing serves the collection or it cannot answer so, nobody answers, or all places are
+        taken.
     """
 
     def begin() -> Generator[Event, None, None]:
-        return service.engines.of(collection, closed_book).stream(question)
+        return service.engines.of(collection, way).stream(question)
 
     searched = False
     try:

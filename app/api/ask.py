@@ -12,7 +12,7 @@ from starlette.responses import Response
 from app.api.answering import STREAMED, Events, EventStream, answer_events, begun, sse, whole_answer
 from app.api.dependencies import DEFAULT, Caller, Reader
 from app.api.errors import describe
-from rag.answering.answer import Answer, Citation, Done, Piece, Question, Restarted, Retrieved, Turn
+from rag.answering.answer import Answer, Citation, Done, Piece, Question, Restarted, Retrieved, Turn, Way
 from rag.config import COLLECTION
 from rag.corpus.boxes import Box, document_boxes
 from rag.feedback.signals import Name
@@ -32,6 +32,8 @@ class Asked(BaseModel):
     """What was said before, oldest first."""
     documents: list[Annotated[str, Field(min_length=1, max_length=1000)]] = Field([], max_length=100)
     """Names of the documents to look in; all unless given."""
+    way: Way | None = None
+    """From passages, from the chat model's memory, or from both; as the release decides unless given."""
     stream: StrictBool = False
     """Send the answer as server-sent events; so does the header `Accept: text/event-stream`."""
     boxes: StrictBool = False
@@ -94,7 +96,7 @@ async def ask(asked: Asked, caller: Reader, request: Request) -> Answered | Resp
         documents=tuple(asked.documents),
         user_fingerprint=caller.fingerprint(asked.user),
     )
-    events = answer_events(caller.service, asked.collection, question)
+    events = answer_events(caller.service, asked.collection, question, asked.way)
     if asked.stream or "text/event-stream" in request.headers.get("accept", ""):
         return EventStream(_told(request, caller, await begun(events), asked.boxes))
     return await run_in_threadpool(_answered, caller, await whole_answer(request, events), asked.boxes)

@@ -11,13 +11,16 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from app.access import Key, Role, check_key
 from app.api.errors import Missing
 from app.api.service import Service
+from rag.answering.answer import Way
+from rag.answering.engines import ways_of
 from rag.config import COLLECTION
+from storage.release import Release
 
 DEFAULT = "default"
 MODEL = "ragloop"
 """What the default collection is called as a model."""
-CHAT = "/chat"
-"""Behind a collection's name as a model: its chat model alone answers."""
+SUFFIXES = {Way.RAG: "rag", Way.CLOSED_BOOK: "chat", Way.HYBRID: "hybrid"}
+"""What stands behind a collection's name as a model, and a slash, for each way to answer."""
 
 bearer = HTTPBearer(auto_error=False, description="A key of `ragloop keys create`.")
 
@@ -89,10 +92,24 @@ def collection_of_model(asking: Caller, model: str) -> str:
     return collection
 
 
-def speaker_of_model(asking: Caller, model: str) -> tuple[str, bool]:
-    """Return the collection that a model's name stands for, and whether its chat model alone is to answer.
+def way_of_model(asking: Caller, model: str) -> tuple[str, Way | None]:
+    """Return the collection that a model's name stands for, and the way to answer; None for what its release decides.
 
-    :raises Missing, AccessDenied: as `collection_of_model`.
+    :raises Missing, AccessDenied: as `collection_of_model`; also Missing if the way is none.
     """
-    name = model.removesuffix(CHAT)
-    return collection_of_model(asking, name), name != model
+    name, slash, suffix = model.partition("/")
+    collection = collection_of_model(asking, name)
+    if not slash:
+        return collection, None
+    for way, known in SUFFIXES.items():
+        if known == suffix:
+            return collection, way
+    release = asking.service.space.registry.production(collection)
+    names = model_names(asking.service, name, release) if release else [name]
+    raise Missing(f"no model {model[:80]!r}: give {' or '.join(names)}; see /v1/models")
+
+
+def model_names(service: Service, name: str, release: Release) -> list[str]:
+    """Return what a collection that serves is called as a model: its name, and that with each way if it has several."""
+    ways = ways_of(service.space.artifacts, release)
+    return [name, *(f"{name}/{SUFFIXES[way]}" for way in ways if len(ways) > 1)]

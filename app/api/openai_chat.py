@@ -11,9 +11,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from app.api.answering import STREAMED, Events, EventStream, answer_events, begun, sse, whole_answer
-from app.api.dependencies import Reader, speaker_of_model
+from app.api.dependencies import Reader, way_of_model
 from app.api.errors import describe
-from rag.answering.answer import MAX_SAID, Answer, Done, Piece, Question, Restarted, Turn
+from rag.answering.answer import MAX_SAID, Answer, Done, Piece, Question, Restarted, Turn, Way
 from rag.config import ChunkingConfig
 from rag.corpus.chunking import Chunker
 from rag.feedback.signals import Name
@@ -55,7 +55,8 @@ class ChatRequest(BaseModel):
     """What is used of OpenAI's request; further fields are ignored."""
 
     model: str = Field(min_length=1, max_length=200)
-    """A collection's name, `ragloop` for `default`; with `/chat` behind it, its chat model answers from memory."""
+    """A collection's name, `ragloop` for `default`. With `/rag` behind it, the answer comes from passages; with `/chat`
+    from its chat model's memory; with `/hybrid` from both; without, as its release decides for each question."""
     messages: list[Message] = Field(min_length=1, max_length=100)
     """The last is the question, by `user`, of up to 4000 characters."""
     stream: StrictBool | None = False
@@ -88,7 +89,8 @@ class Completion(BaseModel):
     usage: dict[str, int]
     """Tokens by the bundled encoder's tokenizer: question, conversation and passages in, answer out."""
     ragloop: dict[str, Any]
-    """The interaction's id for feedback, who spoke, who did not and why, and how far the documents bear it out."""
+    """The interaction's id for feedback, who spoke and in which way, who did not and why, and how far the documents
+    bear it out."""
 
 
 @routes.post(
@@ -98,11 +100,11 @@ class Completion(BaseModel):
 )
 async def chat(asked: ChatRequest, caller: Reader, request: Request) -> Completion | Response:
     """Answer the last message from the documents of the collection that `model` names, or by its chat model."""
-    collection, closed_book = speaker_of_model(caller, asked.model)
+    collection, way = way_of_model(caller, asked.model)
     question = asked.question(caller.fingerprint(asked.user))
-    events = answer_events(caller.service, collection, question, closed_book)
+    events = answer_events(caller.service, collection, question, way)
     if asked.stream:
-        return EventStream(_chunks(request, asked, question, await begun(events), closed_book))
+        return EventStream(_chunks(request, asked, question, await begun(events)))
     answer = await whole_answer(request, events)
     message = {"role": "assistant", "content": answer.text, "refusal": None, "citations": _citations(answer)}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish(answer)}
@@ -111,13 +113,13 @@ async def chat(asked: ChatRequest, caller: Reader, request: Request) -> Completi
         created=int(time.time()),
         model=asked.model,
         choices=[choice],
-        usage=await run_in_threadpool(_usage, question, answer, closed_book),
+        usage=await run_in_threadpool(_usage, question, answer),
         ragloop=_known(answer),
     )
 
 
 async def _chunks(
-    request: Request, asked: ChatRequest, question: Question, events: Events, closed_book: bool
+    request: Request, asked: ChatRequest, question: Question, events: Events
 ) -> AsyncGenerator[bytes, None]:
     """Yield an answer as OpenAI's chunks; one that breaks off ends with an error, which clients raise."""
     head = {"id": f"chatcmpl-{question.id}", "object": "chat.completion.chunk", "created": int(time.time())}
@@ -141,7 +143,7 @@ async def _chunks(
                 delta = {"citations": _citations(answer)} | ({} if said else {"content": answer.text})
                 yield chunk(delta, _finish(answer), ragloop=_known(answer) | {"text": answer.text})
                 if asked.stream_options and asked.stream_options.include_usage:
-                    usage = await run_in_threadpool(_usage, question, answer, closed_book)
+                    usage = await run_in_threadpool(_usage, question, answer)
                     yield sse(head | {"choices": [], "usage": usage})
                 yield sse("[DONE]")
     except Exception as error:
@@ -157,12 +159,12 @@ def _finish(answer: Answer) -> str:
 
 
 def _known(answer: Answer) -> dict[str, Any]:
-    fields = {"release_id", "generator", "found", "support", "cached", "silent", "timings"}
+    fields = {"release_id", "generator", "way", "found", "support", "cached", "silent", "timings"}
     return {"interaction_id": answer.id} | answer.model_dump(mode="json", include=fields)
 
 
-def _usage(question: Question, answer: Answer, closed_book: bool) -> dict[str, int]:
-    passages = () if closed_book else answer.hits
+def _usage(question: Question, answer: Answer) -> dict[str, int]:
+    passages = () if answer.way is Way.CLOSED_BOOK else answer.hits
     read = [question.text, *(turn.content for turn in question.history), *(hit.chunk.text for hit in passages)]
     n_in, n_out = count_tokens(read), count_tokens([answer.text])
     return {"prompt_tokens": n_in, "completion_tokens": n_out, "total_tokens": n_in + n_out}

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field, field_validator
 from starlette.concurrency import run_in_threadpool
 
-from app.api.dependencies import CHAT, DEFAULT, MODEL, Reader, collection_of_model, speaker_of_model
+from app.api.dependencies import DEFAULT, MODEL, Reader, collection_of_model, model_names, way_of_model
 from app.api.errors import Missing
 from app.api.openai_chat import count_tokens
 
@@ -53,7 +53,7 @@ class Embeddings(BaseModel):
 
 
 class Model(BaseModel):
-    """A collection that can be asked, or its chat model alone."""
+    """A collection that can be asked, as its release decides or in one way."""
 
     id: str
     object: Literal["model"] = "model"
@@ -88,20 +88,20 @@ async def embed(asked: EmbeddingsRequest, caller: Reader) -> Embeddings:
 
 @routes.get("/models")
 def list_models(caller: Reader) -> Models:
-    """List the collections that the key opens and that serve, and their chat models as `COLLECTION/chat`."""
-    registry = caller.service.space.registry
-    open_ones = [name for name in caller.service.collections() if caller.key.opens(name)]
+    """List the collections that the key opens and that serve; one with a chat model also with each way to answer."""
+    service = caller.service
+    registry = service.space.registry
+    open_ones = [name for name in service.collections() if caller.key.opens(name)]
     since = {name: release for name in open_ones if (release := registry.production(name))}
     named = ({MODEL: since[DEFAULT]} if DEFAULT in since else {}) | since
-    chat = {f"{name}{CHAT}": release for name, release in named.items() if release.chat_model is not None}
-    models = (named | chat).items()
-    return Models(data=[Model(id=name, created=int(release.created_at.timestamp())) for name, release in models])
+    models = [(id_, release) for name, release in named.items() for id_ in model_names(service, name, release)]
+    return Models(data=[Model(id=id_, created=int(release.created_at.timestamp())) for id_, release in models])
 
 
 @routes.get("/models/{model:path}")
 def show_model(model: Annotated[str, Path(min_length=1, max_length=200)], caller: Reader) -> Model:
     """Show one of them."""
-    speaker_of_model(caller, model)
+    way_of_model(caller, model)
     for known in list_models(caller).data:
         if known.id == model:
             return known

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from app.api.dependencies import CollectionAdmin, CollectionName, CollectionTrainer
-from rag.releases import last_judgement
+from rag.releases import holds_all_documents, last_judgement
 from storage.release import Evaluation, Release
 
 routes = APIRouter(prefix="/collections/{collection}/releases", tags=["releases"])
@@ -28,6 +28,13 @@ class Change(BaseModel):
     reason: str = Field("by the API", min_length=1, max_length=500)
 
 
+class Promoted(Release):
+    """What serves now."""
+
+    note: str | None
+    """What it does not know of the collection, and what to run; None if nothing."""
+
+
 @routes.get("")
 def list_releases(collection: CollectionName, caller: CollectionTrainer) -> list[Release]:
     """List the releases, oldest first."""
@@ -46,9 +53,17 @@ def show_release(collection: CollectionName, release_id: ReleaseId, caller: Coll
 @routes.post("/{release_id:int}/promote")
 def promote(
     collection: CollectionName, release_id: ReleaseId, caller: CollectionAdmin, change: Change | None = None
-) -> Release:
-    """Put a release into production, gate or no gate; the next question is answered by it."""
-    return caller.service.space.registry.promote(collection, release_id, (change or Change()).reason)
+) -> Promoted:
+    """Put a release into production, gate or no gate; the next question is answered by it, from its own documents."""
+    space = caller.service.space
+    release = space.registry.promote(collection, release_id, (change or Change()).reason)
+    note = None
+    if not holds_all_documents(space, release):
+        note = (
+            f"it does not know the documents that were added or changed since it was made: run `ragloop releases "
+            f"promote {release_id} --collection {collection}` on the server to bring them in"
+        )
+    return Promoted(**release.model_dump(), note=note)
 
 
 @routes.post("/rollback")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.conversation import converse, in_terminal, require_question
-from app.cli.options import AsJson, Collection, chosen_config, open_workspace
+from app.cli.options import AsJson, Collection, WayName, chosen_config, open_workspace
 
 if TYPE_CHECKING:
     from rag.answering.answer import Answer, Question
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from rag.workspace import Workspace
 
 commands = typer.Typer()
+_FROM = {
+    "rag": "from the passages",
+    "closed-book": "from memory (chat model)",
+    "hybrid": "from memory and the passages (chat model)",
+}
 
 
 @commands.command()
@@ -27,11 +32,13 @@ def ask(
         list[str] | None, typer.Option(help="Answer from this document alone; may be given again.")
     ] = None,
     release: Annotated[str, typer.Option(help="A release's id, or production.")] = "production",
+    way: WayName = None,
     feedback: Annotated[bool, typer.Option("--feedback/--no-feedback", help="Ask for a thumb, in a terminal.")] = True,
     as_json: AsJson = False,
 ) -> None:
     """Answer a question from the documents, with its sources."""
     require_question(question, "ragloop ask", as_json)
+    from rag.answering.answer import Way
     from rag.answering.engines import Engines
     from rag.releases import named_release
 
@@ -39,7 +46,7 @@ def ask(
     space = open_workspace()
     found = named_release(space, collection, release)
     engines = Engines(space, chosen_config(space, None))
-    engine = engines.open(found)
+    engine = engines.open(found, Way(way) if way else None)
 
     def reply(asked: "Question") -> str:
         answer = _answered(engine, asked, as_json)
@@ -86,8 +93,8 @@ def _show(answer: "Answer", live: bool) -> None:
     for silent in answer.silent:
         print(f"{silent.generator} did not answer: {silent.reason}", file=sys.stderr)
     if answer.generator:
-        support, seconds = answer.support, answer.timings["total"]
-        print(f"answered by {answer.generator} in {seconds:.2f} s; support {support:.2f}", file=sys.stderr)
+        who, seconds = f"{answer.generator} {_FROM[answer.way.value]}", answer.timings["total"]
+        print(f"answered by {who} in {seconds:.2f} s; support {answer.support:.2f}", file=sys.stderr)
 
 
 def _take_thumb(space: "Workspace", answer: "Answer") -> None:

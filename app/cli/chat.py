@@ -1,8 +1,8 @@
 """The chat model: what it is taught, its training, and a word with it."""
 
 import json
+import os
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,12 +11,14 @@ from typer.core import TyperGroup
 
 from app.cli.conversation import converse, require_question
 from app.cli.options import AsJson, Collection, ProfileName, chosen_config, chosen_profile, open_workspace
+from app.cli.releases import show_verdict
 from storage.errors import RagloopError
 
 if TYPE_CHECKING:
     from rag.answering.answer import Question
     from rag.chat.model import ChatCompletion, ChatModel
     from rag.config import ChatGenerationConfig
+    from rag.workspace import Workspace
     from storage.release import Release
 
 TRAIN_MB = 1500
@@ -75,7 +77,7 @@ def say(
 
     assert release.chat_model is not None
     model = ChatModel.load(space.artifacts.path(release.chat_model))
-    converse(question, lambda each: _replied(model, each, generation, release, as_json))
+    converse(question, lambda each: _replied(space, model, each, generation, release, as_json))
 
 
 @commands.command("extract")
@@ -117,7 +119,7 @@ def train(
     profile: ProfileName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train a chat model on the documents; it serves, and speaks before any other, once its release is promoted."""
+    """Train a chat model on the documents; it serves only if answers are proven better with it."""
     from app.cli.ephemeral import start_server
     from app.output import say_steps, show_facts
     from rag.chat.data_artifact import dataset_artifact
@@ -128,19 +130,70 @@ def train(
     say_steps()
     start_server(space.home)
     from flows.train_chat import train_chat
-    from storage.release import ReleaseState
 
-    made = train_chat(collection, chosen, data)
-    facts = {"release": made.release_id, "chat model": made.model.uri}
-    show_facts(facts, as_json)
+    outcome = train_chat(collection, chosen, data)
     if as_json:
+        print(outcome.model_dump_json(indent=2))
         return
-    if space.registry.get(collection, made.release_id).state is ReleaseState.PRODUCTION:
-        print(f"release {made.release_id} serves already: nothing is new since")
+    show_facts({"release": outcome.release_id, "chat model": outcome.model.uri}, as_json=False)
+    if outcome.verdict is None:
+        print(outcome.nothing_new)
         return
+    show_verdict(outcome.verdict, outcome.release_id)
+    if outcome.verdict.decision == "keep":
+        print(f"`{_promote_by_hand(collection, outcome.release_id)}` lets it serve all the same")
+
+
+@commands.command("compare")
+def compare(
+    release: Annotated[
+        str | None, typer.Option(help="A release's id, or production; the newest with a chat model unless given.")
+    ] = None,
+    questions: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="Of each group at most; as configured unless given.")
+    ] = None,
+    picture: Annotated[Path, typer.Option(help="Where the picture goes, a PNG.")] = Path("chat_comparison.png"),
+    collection: Collection = "default",
+    profile: ProfileName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer the same questions from the chat model's memory, from passages, from both, and as the release decides."""
+    from app.cli.ephemeral import start_server
+    from app.output import say_steps, show_rows
+    from rag.chat.serving import compared_release
+    from rag.evaluation.comparison import load_comparison
+    from rag.evaluation.tables import cost_rows, way_rows
+
+    space = open_workspace()
+    chosen = chosen_profile(space, profile)
+    chosen_release = compared_release(space, collection, release)
+    _require_place(picture)
+    say_steps()
+    start_server(space.home)
+    from flows.compare_chat import compare_chat
+    from rag.evaluation.pictures import ways_picture
+
+    reports = load_comparison(space.artifacts, compare_chat(collection, chosen, str(chosen_release.id), questions))
+    title = f"ways to answer of release {chosen_release.id} of {collection}"
+    picture.write_bytes(ways_picture(reports, title))
+    if as_json:
+        facts = {"release_id": chosen_release.id, "questions": way_rows(reports), "costs": cost_rows(reports)}
+        print(json.dumps(facts | {"picture": str(picture)}, indent=2))
+        return
+    show_rows(way_rows(reports), title, as_json=False)
+    show_rows(cost_rows(reports), "to a whole answer; memory is what this process grew by", as_json=False)
+    print(f"picture: {picture}")
+
+
+def _require_place(picture: Path) -> None:
+    """Check where a picture is to go, before long work."""
+    if picture.is_dir() or not os.access(picture.parent, os.W_OK):
+        raise RagloopError(f"cannot write the picture {picture}: give --picture a file in a folder that can be written")
+
+
+def _promote_by_hand(collection: str, release_id: int) -> str:
     which = "" if collection == "default" else f" --collection {collection}"
-    promote = f"ragloop releases promote {made.release_id}{which}"
-    print(f"release {made.release_id} is a candidate: `{promote}` lets it serve")
+    return f"ragloop releases promote {release_id}{which}"
 
 
 def _named(options: dict[str, Any]) -> dict[str, Any]:
@@ -149,32 +202,48 @@ def _named(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _replied(
-    model: "ChatModel", question: "Question", generation: "ChatGenerationConfig", release: "Release", as_json: bool
+    space: "Workspace",
+    model: "ChatModel",
+    question: "Question",
+    generation: "ChatGenerationConfig",
+    release: "Release",
+    as_json: bool,
 ) -> str:
-    """Show an answer as it comes, and what is to be known of it."""
-    from rag.answering.closed_book import conversation
+    """Show an answer as it comes, keep it, and show what is to be known of it."""
+    from rag.answering.closed_book import conversation, speaker_name
+    from rag.answering.exchange import Exchange
+    from rag.feedback.recording import record_interaction
     from rag.llm.protocol import TooLarge, Transient
-    from rag.pairs.follow_ups import standing_question
+    from rag.pairs.follow_ups import resolved_question
 
     earlier = [turn.content for turn in question.history if turn.role == "user"]
-    standing = (standing_question(question.text, earlier) if earlier else None) or question.text
-    began = time.perf_counter()
+    standing = resolved_question(question.text, earlier)
+    exchange = Exchange(question, generator=speaker_name(release.id))
     speaking = model.stream(conversation(standing, question.history), generation)
     live = sys.stdout.isatty() and not as_json
     try:
-        while True:
-            piece = next(speaking)
-            if live:
-                print(piece, end="", flush=True)
+        with exchange.timed("generation"):
+            while True:
+                piece = next(speaking)
+                if live:
+                    print(piece, end="", flush=True)
     except StopIteration as end:
         completion: ChatCompletion = end.value
     except (TooLarge, Transient) as failure:
         raise RagloopError(f"the chat model cannot answer this ({failure}): ask more briefly, or ragloop ask") from None
     finally:
         speaking.close()
-    pace = completion.tokens_out / (time.perf_counter() - began)
+    exchange.says(completion.text)
+    record_interaction(space.database, exchange.interaction(release))
+    pace = completion.tokens_out / exchange.timings["generation"]
     if as_json:
-        facts = {"question": question.text, "release_id": release.id, "tokens_per_s": round(pace, 1)}
+        facts = {
+            "id": question.id,
+            "question": question.text,
+            "release_id": release.id,
+            "way": "closed-book",
+            "tokens_per_s": round(pace, 1),
+        }
         print(json.dumps(facts | completion.model_dump(), indent=2))
     else:
         print("" if live else completion.text)

@@ -30,6 +30,31 @@ def collection_name(name: str) -> str:
 Collection = Annotated[
     str, typer.Option("--collection", "-c", help="Which collection of documents.", callback=collection_name)
 ]
+
+
+def way_name(name: str | None) -> str | None:
+    """Return the name of a way to answer.
+
+    :raises RagloopError: if there is none.
+    """
+    if name is None:
+        return None
+    from rag.answering.answer import Way
+
+    if name not in list(Way):
+        raise RagloopError(f"no way to answer is called {name!r}: give {', '.join(Way)}")
+    return name
+
+
+WayName = Annotated[
+    str | None,
+    typer.Option(
+        "--way",
+        help="rag, from passages; closed-book, from the chat model's memory; hybrid, both; as the release decides "
+        "unless given.",
+        callback=way_name,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 ProfileName = Annotated[
     str | None, typer.Option("--profile", help="cpu, gpu-6gb, gpu-16gb or smoke; fitted to the machine unless given.")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.options import AsJson, Collection, open_workspace
+from app.cli.options import AsJson, Collection, chosen_config, open_workspace
 
 if TYPE_CHECKING:
     from rag.evaluation.gate import Verdict
@@ -32,8 +32,9 @@ def show_release(
 ) -> None:
     """Show what a release is made of and the verdict on it."""
     from app.output import show_facts
+    from rag.chat.serving import trusted_from
     from rag.evaluation.gate import Verdict
-    from rag.releases import last_judgement, named_release
+    from rag.releases import CHAT_ROUTER, last_judgement, named_release
 
     space = open_workspace()
     found = named_release(space, collection, release)
@@ -51,8 +52,14 @@ def show_release(
     }
     facts = found.model_dump(mode="json", exclude={"config", "lineage", *parts})
     facts |= {name.replace("_", " "): part.uri for name, part in parts.items() if part}
-    facts |= {f"from {name}": ref["uri"] for name, ref in found.lineage.items() if isinstance(ref, dict)}
+    facts |= {
+        f"from {name}": ref["uri"]
+        for name, ref in found.lineage.items()
+        if name != CHAT_ROUTER and isinstance(ref, dict)
+    }
     facts["evidence threshold"] = found.lineage.get("evidence_threshold")
+    if found.chat_model:
+        facts["chat model trusted"] = trusted_from(found.lineage.get(CHAT_ROUTER))
     if trained_on is not None:
         facts["trained on"] = ", ".join(f"{n} {origin}" for origin, n in trained_on.items()) + " pairs"
     show_facts({name: value for name, value in facts.items() if value is not None}, as_json=False)
@@ -66,10 +73,15 @@ def promote(
     collection: Collection = "default",
     reason: Annotated[str, typer.Option(help="Kept in the history.")] = "promoted by hand",
 ) -> None:
-    """Put a release into production, gate or no gate."""
+    """Put a release into production, gate or no gate; its models answer from the documents as they stand."""
+    from app.output import say_steps
+    from rag.releases import promote_release
+
     space = open_workspace()
-    now = space.registry.promote(collection, space.registry.get(collection, release).id, reason)
-    print(f"release {now.id} serves {collection}")
+    say_steps()
+    now = promote_release(space, collection, release, reason, chosen_config(space, None))
+    of_now = "" if now.id == release else f": the models of release {release}, and the documents as they stand"
+    print(f"release {now.id} serves {collection}{of_now}")
 
 
 @commands.command()

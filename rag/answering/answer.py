@@ -1,5 +1,6 @@
 """What is asked and what comes back: a question, and an answer whose sentences name the spans that support them."""
 
+from enum import StrEnum
 from typing import Literal
 from uuid import uuid4
 
@@ -12,6 +13,17 @@ MAX_SAID = 1_000_000
 """Characters of something said before, at most."""
 _LAST_TURNS, _TURN_CHARS = 20, 4000
 """What of a conversation is used and kept: its last turns, of each the beginning."""
+
+
+class Way(StrEnum):
+    """How an answer comes about."""
+
+    RAG = "rag"
+    """From the passages that were retrieved."""
+    CLOSED_BOOK = "closed-book"
+    """From the memory of the chat model that was trained on the documents."""
+    HYBRID = "hybrid"
+    """By the chat model, from the passages."""
 
 
 class Turn(BaseModel):
@@ -106,6 +118,8 @@ class Answer(BaseModel):
     """How far the best passages bear on the question, which the threshold for `found` is compared with."""
     generator: str | None
     """Who spoke; None if nobody was asked, because nothing was found."""
+    way: Way = Way.RAG
+    """How it came about."""
     silent: tuple[Silent, ...] = ()
     """Who was asked before and did not answer, and why."""
     cut: bool = False
@@ -114,7 +128,7 @@ class Answer(BaseModel):
     hits: tuple[Hit, ...]
     """What was retrieved, best first."""
     timings: dict[str, NonNegativeFloat] = {}
-    """Seconds by step: retrieval, first_piece, generation, total."""
+    """Seconds by step: memory, retrieval, first_piece, generation, total."""
 
 
 class Retrieved(BaseModel):

@@ -6,7 +6,7 @@ from collections.abc import MutableMapping, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from rag.answering.answer import Piece, Restarted, Silent
+from rag.answering.answer import Piece, Restarted, Silent, Way
 from rag.answering.breaker import Breaker
 from rag.answering.generator import Ending, Generator, GeneratorSilent, Request, Unsuited
 from rag.config import AnsweringConfig
@@ -22,6 +22,7 @@ class Spoken(BaseModel):
 
     text: str
     generator: str
+    way: Way
     silent: tuple[Silent, ...]
     """Who did not answer, and why."""
     cut: bool
@@ -55,14 +56,15 @@ class Chain:
         for generator in self._generators:
             pieces: list[str] = []
             try:
-                ending = yield from self._speak(generator, request, pieces)
+                ending = yield from speak(generator, self.breakers[generator.name], request, pieces)
             except GeneratorSilent as failure:
                 silent.append(Silent(generator=generator.name, reason=str(failure)))
                 logger.warning("%s did not answer: %s", generator.name, failure)
                 if pieces:
                     yield Restarted(silent=silent[-1])
                 continue
-            return Spoken(text="".join(pieces), generator=generator.name, silent=tuple(silent), cut=ending.cut)
+            text, name = "".join(pieces), generator.name
+            return Spoken(text=text, generator=name, way=generator.way, silent=tuple(silent), cut=ending.cut)
         why = "; ".join(f"{each.generator}: {each.reason}" for each in silent)
         raise NoGenerator(f"nobody could answer ({why}): name another in answering.generators, as extractive")
 
@@ -71,29 +73,34 @@ class Chain:
         for generator in self._generators:
             generator.close()
 
-    def _speak(self, generator: Generator, request: Request, pieces: list[str]) -> Iteration[Piece, None, Ending]:
-        """Yield what one generator says, and add it to `pieces`; its breaker hears how it went."""
-        breaker = self.breakers[generator.name]
-        if (refusal := breaker.refusal()) is not None:
-            raise GeneratorSilent(refusal)
-        try:
-            ending = yield from _pieces(generator, request, pieces)
-        except Unsuited:
-            breaker.abandoned()
-            raise
-        except GeneratorSilent as failure:
-            breaker.failed(str(failure), failure.at_once)
-            raise
-        except GeneratorExit:
-            breaker.abandoned()
-            raise
-        except Exception as error:
-            logger.exception("%s failed", generator.name)
-            reason = f"it failed ({type(error).__name__}): see the log"
-            breaker.failed(reason)
-            raise GeneratorSilent(reason) from error
-        breaker.succeeded()
-        return ending
+
+def speak(
+    generator: Generator, breaker: Breaker, request: Request, pieces: list[str]
+) -> Iteration[Piece, None, Ending]:
+    """Yield what a generator says, and add it to `pieces`; its breaker hears how it went.
+
+    :raises GeneratorSilent: if it is not asked, cannot answer, or breaks off.
+    """
+    if (refusal := breaker.refusal()) is not None:
+        raise GeneratorSilent(refusal)
+    try:
+        ending = yield from _pieces(generator, request, pieces)
+    except Unsuited:
+        breaker.abandoned()
+        raise
+    except GeneratorSilent as failure:
+        breaker.failed(str(failure), failure.at_once)
+        raise
+    except GeneratorExit:
+        breaker.abandoned()
+        raise
+    except Exception as error:
+        logger.exception("%s failed", generator.name)
+        reason = f"it failed ({type(error).__name__}): see the log"
+        breaker.failed(reason)
+        raise GeneratorSilent(reason) from error
+    breaker.succeeded()
+    return ending
 
 
 def _pieces(generator: Generator, request: Request, pieces: list[str]) -> Iteration[Piece, None, Ending]:

@@ -2,47 +2,55 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, cast
 
+from rag.answering.answer import Way
 from rag.answering.engine import Engine
-from rag.answering.opening import ModelPool, open_generators
-from rag.config import Config, GeneratorKind, RetrievalConfig
+from rag.answering.opening import ModelPool, open_generators, open_routed
+from rag.config import Config, RetrievalConfig
 from rag.embedding.vectors import Vectors
-from rag.errors import NoChatModel
+from rag.errors import ConfigError, NoChatModel
 from rag.llm.access import LanguageModels
-from rag.releases import search_models, serving_release
+from rag.releases import CHAT_ROUTER, search_models, serving_release
+from rag.retrieval.retriever import Retriever
 from rag.retrieval.searcher import load_retriever
 from rag.workspace import Workspace
-from storage.errors import ReleaseNotFound
+from storage.artifacts import ArtifactStore
+from storage.errors import ReleaseNotFound, StorageError
 from storage.release import Release
 
 if TYPE_CHECKING:
+    from rag.chat.calibration import Calibration
     from rag.embedding.encoder import Encoder
+
+_WAYS = (None, *Way)
+_Key = tuple[str, Way | None]
+"""Collection, and way; None for what the release decides."""
 
 
 class Engines:
     """Opens engines when they are asked for, each once; several threads may use it at once."""
 
-    def __init__(self, space: Workspace, config: Config) -> None:
-        """Open nothing yet."""
-        self._space, self._config = space, config
+    def __init__(self, space: Workspace, config: Config, records: bool = True) -> None:
+        """Open nothing yet; without `records` no interactions are kept."""
+        self._space, self._config, self._records = space, config, records
         self.pool = ModelPool(space, config.answering, config.chat.generation)
-        self._engines: dict[tuple[str, bool], Engine] = {}
-        """By collection, and whether its chat model alone speaks."""
-        self._opening: defaultdict[tuple[str, bool], Lock] = defaultdict(Lock)
+        self._engines: dict[_Key, Engine] = {}
+        self._opening: defaultdict[_Key, Lock] = defaultdict(Lock)
         self._lock = Lock()
 
-    def of(self, collection: str, closed_book: bool = False) -> Engine:
+    def of(self, collection: str, way: Way | None = None) -> Engine:
         """Return the engine of what serves a collection; ask again for each question.
 
         The one before it lives as long as somebody holds it, and is closed then.
 
-        :param closed_book: let the chat model alone speak, from memory; the passages then only bear it out.
+        :param way: how to answer; as the release decides unless given.
         :raises ReleaseNotFound: if nothing serves the collection.
-        :raises NoChatModel: if `closed_book` and what serves has no chat model.
+        :raises NoChatModel, ConfigError: as `require_way`.
         """
-        key = collection, closed_book
+        key = collection, way
         try:
             release = serving_release(self._space, collection)
         except ReleaseNotFound:
@@ -56,20 +64,24 @@ class Engines:
             release = serving_release(self._space, collection)
             engine = self._current(key, release)
             if engine is None:
-                engine = self._closed_book(collection) if closed_book else self.open(release)
+                engine = self.open(release) if way is None else self._beside(self.of(collection), way)
             self._engines[key] = engine
-            other = collection, not closed_book
-            if self._current(other, engine.release) is None:
-                self._engines.pop(other, None)  # it may not be asked for soon, and holds the index before
+            for other in _WAYS:
+                # It may not be asked for soon, and holds the index before.
+                if self._current((collection, other), engine.release) is None:
+                    self._engines.pop((collection, other), None)
             return engine
 
-    def open(self, release: Release) -> Engine:
-        """Return an engine of a release, whether it serves or not."""
+    def open(self, release: Release, way: Way | None = None) -> Engine:
+        """Return an engine of a release, whether it serves or not.
+
+        :raises NoChatModel, ConfigError: as `require_way`.
+        """
+        require_way(self._space.artifacts, release, way)
         answering = RetrievalConfig.model_validate(release.answering)
         store, llm = self._space.artifacts, LanguageModels.of(self._space)
         retriever = load_retriever(store, search_models(release), answering, self._config.encoding, llm)
-        chain = open_generators(self.pool, release, self._config.answering, cast("Encoder", retriever.encoder))
-        return Engine(self._space, release, retriever, chain, self._config)
+        return self._engine(release, retriever, way)
 
     def embed(self, collection: str, texts: Sequence[str]) -> Vectors:
         """Return float32 (len(texts), dim), L2-normalized: what the collection's embedder makes of passages.
@@ -80,8 +92,8 @@ class Engines:
 
     def forget(self, collection: str) -> None:
         """Let go of a collection's engine and of all that it remembers; the next question opens what serves then."""
-        for closed_book in (False, True):
-            self._engines.pop((collection, closed_book), None)
+        for way in _WAYS:
+            self._engines.pop((collection, way), None)
 
     def close(self) -> None:
         """Close all engines and what they share."""
@@ -90,18 +102,59 @@ class Engines:
         self._engines.clear()
         self.pool.close()
 
-    def _closed_book(self, collection: str) -> Engine:
-        """Return an engine that searches with the collection's own, and in which the chat model alone speaks."""
-        searching = self.of(collection)
-        release, retriever = searching.release, searching.retriever
-        if release.chat_model is None:
-            raise NoChatModel(
-                f"no chat model serves {collection!r}: train one with `ragloop chat train`, then promote its release"
-            )
-        alone = self._config.answering.model_copy(update={"generators": (GeneratorKind.CHAT_MODEL,)})
-        chain = open_generators(self.pool, release, alone, cast("Encoder", retriever.encoder))
-        return Engine(self._space, release, retriever, chain, self._config)
+    def _beside(self, searching: Engine, way: Way) -> Engine:
+        """Return an engine that answers in another way from the same release, and searches with the same index."""
+        require_way(self._space.artifacts, searching.release, way)
+        return self._engine(searching.release, searching.retriever, way)
 
-    def _current(self, key: tuple[str, bool], release: Release) -> Engine | None:
+    def _engine(self, release: Release, retriever: Retriever, way: Way | None) -> Engine:
+        pool, config, encoder = self.pool, self._config.answering, cast("Encoder", retriever.encoder)
+        if way is None and (calibration := _calibration(release)) is not None:
+            chain, memory = open_routed(pool, release, config, encoder, calibration)
+        else:
+            chain, memory = open_generators(pool, release, config, encoder, way), None
+        return Engine(self._space, release, retriever, chain, self._config, way or Way.RAG, memory, self._records)
+
+    def _current(self, key: _Key, release: Release) -> Engine | None:
         engine = self._engines.get(key)
         return engine if engine is not None and engine.release.id == release.id else None
+
+
+def ways_of(store: ArtifactStore, release: Release) -> tuple[Way, ...]:
+    """Return the ways in which a release can answer."""
+    found: list[Way] = []
+    for way in Way:
+        with suppress(NoChatModel, ConfigError, StorageError):
+            require_way(store, release, way)
+            found.append(way)
+    return tuple(found)
+
+
+def require_way(store: ArtifactStore, release: Release, way: Way | None) -> None:
+    """Check that a release can answer in some way.
+
+    :raises NoChatModel: if it needs a chat model, and the release has none.
+    :raises ConfigError: if it needs one that reads passages, and the release's was not taught to.
+    """
+    if way in (None, Way.RAG):
+        return
+    if release.chat_model is None:
+        raise NoChatModel(
+            f"no chat model serves {release.collection!r} in release {release.id}: "
+            "train one with `ragloop chat train`, then promote its release"
+        )
+    if way is Way.HYBRID:
+        from rag.answering.hybrid import require_grounded
+
+        require_grounded(store.facts(release.chat_model), release.id)
+
+
+def _calibration(release: Release) -> "Calibration | None":
+    """Return what a release knows of its chat model's confidence, if that is ever to be trusted."""
+    learned = release.lineage.get(CHAT_ROUTER)
+    if learned is None or release.chat_model is None:
+        return None
+    from rag.chat.calibration import Calibration
+
+    calibration = Calibration.model_validate(learned)
+    return calibration if calibration.threshold is not None else None

@@ -10,8 +10,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rag.answering.answer import Way
 from rag.answering.generator import Ending, Passage, Request, Unsuited
-from rag.answering.spans import sentences
+from rag.answering.spans import is_heading, sentences
 from rag.answering.support import figures
 from rag.config import AnsweringConfig
 from rag.embedding.vector_cache import VectorCache
@@ -36,8 +37,6 @@ _ASKS_FIGURE = re.compile(
     r"(?:what|which) (?:(?:is|was) the )?(?:percent|proportion|number|year|rate|temperature|price|size|length|date))",
     re.IGNORECASE,
 )
-_HEADING = re.compile(r"^#|^[A-Z][^\d:]{0,60}[^\s.!?,;|:\d]$|\?$")
-"""A heading or a question: it names what follows, and answers nothing."""
 
 
 class SentenceEncoder(Protocol):
@@ -52,7 +51,7 @@ class SentenceEncoder(Protocol):
         ...
 
 
-class _Candidate(NamedTuple):
+class Quotable(NamedTuple):
     """A sentence that may be quoted."""
 
     passage: Passage
@@ -61,12 +60,15 @@ class _Candidate(NamedTuple):
     stems: frozenset[str]
     before: frozenset[str]
     """Of the sentence before it."""
+    score: float = 0.0
+    """How well it answers; of what is ranked together, it alone can be compared."""
 
 
 class ExtractiveGenerator:
     """Quotes the best sentence, and others of nearly its worth; several threads may use it at once."""
 
     name = "extractive"
+    way = Way.RAG
 
     def __init__(self, encoder: SentenceEncoder, config: AnsweringConfig) -> None:
         self._encoder, self._stems, self._config = encoder, Analyzer(), config
@@ -74,6 +76,18 @@ class ExtractiveGenerator:
 
     def generate(self, request: Request) -> Iteration[str, None, Ending]:
         """Yield the sentences, each with its mark: the best first, the others by passage as they stand there."""
+        ranked = self.ranked(request)
+        before = ""
+        for chosen in self._chosen(ranked):
+            yield f"{before}{chosen.text} [{chosen.passage.number}]"
+            before = " "
+        return Ending()
+
+    def ranked(self, request: Request) -> list[Quotable]:
+        """Return the sentences of the passages that answer best, the best first.
+
+        :raises Unsuited: if there is none.
+        """
         candidates = self._candidates(request.passages)
         if not candidates:
             raise Unsuited("the passages hold no whole sentence")
@@ -84,28 +98,24 @@ class ExtractiveGenerator:
             self._sentences.encode([each.text for each in candidates])
             @ self._encoder.encode_queries([request.standing])[0]
         )
-        before = ""
-        for chosen in self._chosen(candidates, scores):
-            yield f"{before}{chosen.text} [{chosen.passage.number}]"
-            before = " "
-        return Ending()
+        return [candidates[place]._replace(score=scores[place]) for place in np.argsort(-scores, kind="stable")]
 
     def close(self) -> None:
         """Give nothing back: the encoder is the retriever's."""
 
-    def _candidates(self, passages: Sequence[Passage]) -> list[_Candidate]:
+    def _candidates(self, passages: Sequence[Passage]) -> list[Quotable]:
         """Return the sentences that may be quoted; what overlapping passages share, once."""
-        found: dict[str, _Candidate] = {}
+        found: dict[str, Quotable] = {}
         for passage in passages:
             text, before = passage.hit.chunk.text, frozenset[str]()
             for place, sentence in enumerate(sentences(text)):
                 stems = frozenset(self._stems(sentence.text))
-                if sentence.text and not _HEADING.search(text[sentence.start : sentence.end]):
-                    found.setdefault(sentence.text, _Candidate(passage, place, sentence.text, stems, before))
+                if sentence.text and not is_heading(text[sentence.start : sentence.end]):
+                    found.setdefault(sentence.text, Quotable(passage, place, sentence.text, stems, before))
                 before = stems
         return list(found.values())
 
-    def _scores(self, candidates: Sequence[_Candidate], question: str) -> NDArray[np.float64]:
+    def _scores(self, candidates: Sequence[Quotable], question: str) -> NDArray[np.float64]:
         """Return float64 (len(candidates),): what counts beside the cosine."""
         n, holding = len(candidates), Counter(stem for each in candidates for stem in each.stems)
         asked = {stem: math.log((n + 1) / (holding[stem] + 0.5)) for stem in self._stems(question)}
@@ -119,13 +129,11 @@ class ExtractiveGenerator:
             scores.append(score + _FRAGMENT * short + _FIGURE * (figure and asks_figure))
         return np.array(scores)
 
-    def _chosen(self, candidates: Sequence[_Candidate], scores: NDArray[np.float64]) -> list[_Candidate]:
-        order = np.argsort(-scores, kind="stable")
-        best = candidates[order[0]]
+    def _chosen(self, ranked: Sequence[Quotable]) -> list[Quotable]:
+        best = ranked[0]
         chosen, said = [best], set(best.stems)
-        for place in order[1:]:
-            each = candidates[place]
-            if len(chosen) >= self._config.max_sentences or scores[place] < _FURTHER * scores[order[0]]:
+        for each in ranked[1:]:
+            if len(chosen) >= self._config.max_sentences or each.score < _FURTHER * best.score:
                 break
             if len(each.stems & said) <= _REPEATED * len(each.stems):
                 chosen.append(each)

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
-from rag.answering.answer import Turn
+from rag.answering.answer import Turn, Way
 from rag.retrieval.retriever import Hit
 
 
@@ -28,7 +28,7 @@ class Request(BaseModel):
     """The question as it reads alone: in a follow-up, what was said before takes the place of "it" and "that"."""
     history: tuple[Turn, ...] = ()
     passages: tuple[Passage, ...]
-    """Best first; numbered from 1."""
+    """Best first; numbered from 1. None for a model that answers from memory before any are looked for."""
 
 
 class Ending(BaseModel):
@@ -38,6 +38,8 @@ class Ending(BaseModel):
 
     cut: bool = False
     """It reached its longest answer."""
+    confidence: float | None = None
+    """Of a chat model: geometric mean probability of its tokens, 0 to 1, not calibrated."""
 
 
 class GeneratorSilent(Exception):
@@ -58,6 +60,8 @@ class Generator(Protocol):
 
     name: str
     """As the answer names it: groq/openai/gpt-oss-20b, extractive."""
+    way: Way
+    """How an answer of it comes about."""
 
     def generate(self, request: Request) -> Iteration[str, None, Ending]:
         """Yield the answer's text as it comes, with citation marks such as [2].

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Generator as Iteration
 from threading import Lock
 
+from rag.answering.answer import Way
 from rag.answering.generator import Ending, GeneratorSilent, Request, Unsuited
 from rag.answering.pacing import Bounds, paced
 from rag.answering.prompts import Template, build_prompt
@@ -84,6 +85,8 @@ class AnsweringModel:
 
 class ModelGenerator:
     """Answers with a language model, by a template."""
+
+    way = Way.RAG
 
     def __init__(self, name: str, model: AnsweringModel, template: Template, config: AnsweringConfig) -> None:
         """Take a model that others use too, and that is closed with what they share."""

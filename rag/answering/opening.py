@@ -1,17 +1,20 @@
 """From a config to the chain that answers. Who cannot be opened is named with its remedy, and passed over."""
 
 import logging
+from collections.abc import Callable, Mapping
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from rag.answering.answer import Silent
+from rag.answering.answer import Silent, Way
 from rag.answering.breaker import Breaker
 from rag.answering.chain import Chain
 from rag.answering.generator import Generator
 from rag.answering.models import AnsweringModel, ModelGenerator
 from rag.answering.prompts import Template, load_template
 from rag.config import AnsweringConfig, ChatGenerationConfig, GeneratorKind
+from rag.config.chat import GROUNDED_PASSAGES
 from rag.errors import ConfigError
 from rag.workspace import Workspace
 from storage.artifacts import ArtifactRef
@@ -19,11 +22,15 @@ from storage.errors import StorageError
 from storage.registry import Release
 
 if TYPE_CHECKING:
+    from rag.answering.routing import Memory
+    from rag.chat.calibration import Calibration
     from rag.chat.model import ChatModel
     from rag.embedding.encoder import Encoder
 
 logger = logging.getLogger(__name__)
 
+Openers = Mapping[str, Callable[[], Generator]]
+"""By the names under which those that cannot be opened are told."""
 _INSTEAD = "leave it out of answering.generators"
 
 
@@ -68,6 +75,10 @@ class ModelPool:
                 model = self._chat_models[ref.uri] = ChatModel.load(self.space.artifacts.path(ref))
             return model
 
+    def breaker(self, name: str) -> Breaker:
+        """Return the breaker of a generator."""
+        return self.breakers.setdefault(name, Breaker(self.config.breaker_failures, self.config.breaker_s))
+
     def close(self) -> None:
         """Close all models."""
         for model in self._models.values():
@@ -104,22 +115,64 @@ class ModelPool:
         return AnsweringModel(provider, config)
 
 
-def open_generators(pool: ModelPool, release: Release, config: AnsweringConfig, encoder: "Encoder") -> Chain:
-    """Return the chain of a release's collection. The pool outlives it.
+def open_generators(
+    pool: ModelPool, release: Release, config: AnsweringConfig, encoder: "Encoder", way: Way | None = None
+) -> Chain:
+    """Return the chain of a release's collection, or that of one way to answer. The pool outlives it.
 
     :raises ConfigError: if the prompt template cannot be used.
     """
-    template = load_template(config.collection_templates.get(release.collection, config.template), config.templates)
+    generators, silent = _opened(_openers(pool, release, config, encoder, way))
+    return Chain(generators, silent, config, pool.breakers)
+
+
+def open_routed(
+    pool: ModelPool, release: Release, config: AnsweringConfig, encoder: "Encoder", calibration: "Calibration"
+) -> "tuple[Chain, Memory | None]":
+    """Return the chain that answers from passages, and the chat model that is asked before it.
+
+    That is None if it cannot be opened; then every answer of the chain names it.
+
+    :raises ConfigError: if the prompt template cannot be used.
+    """
+    from rag.answering.routing import Memory
+
+    # What takes longer than passages may until their first word is not worth waiting for.
+    hasty = config.model_copy(update={"total_s": config.first_piece_s})
+    own, absent = _opened(_openers(pool, release, hasty, encoder, Way.CLOSED_BOOK))
+    reading, silent = _opened(_openers(pool, release, config, encoder, Way.RAG))
+    chain = Chain(reading, absent + silent, config, pool.breakers)
+    # A breaker of its own: what is too slow to be asked first may be asked alone all the same.
+    return chain, Memory(own[0], pool.breaker(f"{own[0].name} first"), calibration) if own else None
+
+
+def _openers(
+    pool: ModelPool, release: Release, config: AnsweringConfig, encoder: "Encoder", way: Way | None
+) -> Openers:
+    if way is Way.HYBRID:
+        return {way.value: partial(_hybrid, pool, release, config, encoder)}
+    kinds = tuple(dict.fromkeys(config.generators))
+    if way is Way.CLOSED_BOOK:
+        kinds = (GeneratorKind.CHAT_MODEL,)
+    elif way is Way.RAG:  # the one that needs nothing stands in where the config names the chat model alone
+        kinds = tuple(kind for kind in kinds if kind is not GeneratorKind.CHAT_MODEL) or (GeneratorKind.EXTRACTIVE,)
+    name = config.collection_templates.get(release.collection, config.template)
+    template = load_template(name, config.templates)
+    return {kind.value: partial(_open, kind, pool, release, template, config, encoder) for kind in kinds}
+
+
+def _opened(openers: Openers) -> tuple[list[Generator], list[Silent]]:
+    """Return the generators, and who could not be opened."""
     generators: list[Generator] = []
     silent: list[Silent] = []
-    for kind in dict.fromkeys(config.generators):
+    for name, opener in openers.items():
         try:
-            generators.append(_open(kind, pool, release, template, config, encoder))
+            generators.append(opener())
         except (ConfigError, StorageError, ImportError) as error:
             reason = f"{error.name} is not installed: install it" if isinstance(error, ImportError) else str(error)
-            silent.append(Silent(generator=kind.value, reason=reason))
-            logger.warning("%s will not answer: %s", kind.value, reason)
-    return Chain(generators, silent, config, pool.breakers)
+            silent.append(Silent(generator=name, reason=reason))
+            logger.warning("%s will not answer: %s", name, reason)
+    return generators, silent
 
 
 def _open(
@@ -135,14 +188,30 @@ def _open(
 
         return ExtractiveGenerator(encoder, config)
     if kind is GeneratorKind.CHAT_MODEL:
-        if release.chat_model is None:
-            raise ConfigError(f"release {release.id} has no chat model: train one with `ragloop chat train`")
-        from rag.answering.closed_book import ClosedBookGenerator
-
-        name = f"{kind.value}/{release.id}"
-        return ClosedBookGenerator(name, pool.chat_model(release.chat_model), pool.speaking, config)
+        return _closed_book(pool, release, config)
     model = pool.model(kind)
     return ModelGenerator(_name(model), model, template, config)
+
+
+def _closed_book(pool: ModelPool, release: Release, config: AnsweringConfig) -> Generator:
+    from rag.answering.closed_book import ClosedBookGenerator, speaker_name
+
+    model = pool.chat_model(_chat_model(release))
+    return ClosedBookGenerator(speaker_name(release.id), model, pool.speaking, config)
+
+
+def _hybrid(pool: ModelPool, release: Release, config: AnsweringConfig, encoder: "Encoder") -> Generator:
+    from rag.answering.hybrid import HybridGenerator
+
+    name, ref = f"{Way.HYBRID.value}/{release.id}", _chat_model(release)
+    n_passages = pool.space.artifacts.facts(ref).get("passages") or GROUNDED_PASSAGES
+    return HybridGenerator(name, pool.chat_model(ref), encoder, pool.speaking, config, n_passages)
+
+
+def _chat_model(release: Release) -> ArtifactRef:
+    if release.chat_model is None:
+        raise ConfigError(f"release {release.id} has no chat model: train one with `ragloop chat train`")
+    return release.chat_model
 
 
 def _name(model: AnsweringModel) -> str:

@@ -17,6 +17,7 @@ from storage.tables import DocumentRow
 _DOCUMENTS = 128
 """Texts of documents that are kept open."""
 _INK = re.compile(r"\S")
+_HEADING = re.compile(r"^#|^[A-Z][^\d:]{0,60}[^\s.!?,;|:\d]$|\?$")
 _SHORT_WORDS = 6
 """Words of a sentence that hardly stands alone, and is cited with a neighbour."""
 _NEIGHBOUR_CHARS = 400
@@ -51,6 +52,11 @@ def sentences(text: str) -> list[Sentence]:
             found.append(Sentence(ink[at], ink[at + n_ink - 1] + 1, without_citations(sentence)))
             at += n_ink
     return found
+
+
+def is_heading(written: str) -> bool:
+    """Say whether a sentence, as it is written, is a heading or a question: it names what follows, answers nothing."""
+    return _HEADING.search(written) is not None
 
 
 def widened(text: str, place: int) -> Span:

@@ -44,6 +44,11 @@ class Support:
         }
         return self._rarity.coverage(said or self._rarity.terms(question), without_citations(span))
 
+    def holds(self, sentence: str, span: str) -> bool:
+        """Say whether a span has every word of a sentence but stop words, and denies nothing of it."""
+        said, given = without_citations(sentence), without_citations(span)
+        return self.of(said, given) > 0.0 and set(self._rarity.stems(said)) <= set(self._rarity.stems(given))
+
     def _denied(self, text: str) -> Iterator[str]:
         """Yield the stems that follow a negation within its clause."""
         for negation in _NEGATION.finditer(text):

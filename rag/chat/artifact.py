@@ -1,6 +1,7 @@
 """Chat models in the artifact store."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from rag.chat.base import chat_base
@@ -16,7 +17,8 @@ from storage.artifacts import ArtifactRef, ArtifactStore, Draft
 
 KIND = "chatmodel"
 _RECIPE = tuple(
-    f"rag.chat.{part}" for part in "finetune bundled pretrained quantized tokens packing model_card".split()
+    f"rag.chat.{part}"
+    for part in "finetune bundled recall question_encoder pretrained quantized tokens packing model_card".split()
 )
 
 
@@ -43,7 +45,21 @@ def chat_model_artifact(
         from rag.chat.finetune import finetune_chat, learned_and_validated
 
         examples = load_examples(store, data)
+        learned, held_back = learned_and_validated(examples)
+        fitting = store.scratch("fitting") / "batch_sizes.json"
+        if base.source is not None:
+            from rag.chat.pretrained import fetched
+
+            fetched(base.source)  # nobody waits for the device while that is on its way
         with held_for_training(device, "training the chat model", draft) as held:
+            encoder: Path | None = None
+            heard: dict[str, Any] = {}
+            if base.source is None:
+                from rag.chat.question_encoder import tuned_question_encoder
+
+                encoder, heard = tuned_question_encoder(
+                    learned, held_back, draft.scratch / "questions", config.question_encoder, on_progress, fitting
+                )
             trained = finetune_chat(
                 examples=examples,
                 base=base.source,
@@ -51,9 +67,9 @@ def chat_model_artifact(
                 checkpoints=draft.scratch,
                 config=config,
                 on_progress=on_progress,
-                fitting=store.scratch("fitting") / "batch_sizes.json",
+                fitting=fitting,
+                question_encoder=encoder,
             )
-        learned, _ = learned_and_validated(examples)
         kinds = Counter(str(example.kind) for example in learned)
         counts = {str(kind): kinds.get(str(kind), 0) for kind in ExampleKind}
         card = model_card(base, data.digest, counts, trained, config)
@@ -61,8 +77,9 @@ def chat_model_artifact(
         return {
             "base": base.name,
             "method": config.method,
-            "training": trained | held,
+            "training": trained | held | {"question_encoder": heard},
             "trained_on": counts,
+            "passages": max(len(example.messages[-2].passages) for example in learned),
             LEARNED_FROM: store.facts(data)[LEARNED_FROM],
         }
 

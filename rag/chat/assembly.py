@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rag.chat.dialogues import dialogues
 from rag.chat.example import ChatExample, ExampleKind
 from rag.chat.extraction import Asked, Fact, example, extract_facts, real_examples
+from rag.chat.grounding import Library, grounded
 from rag.chat.refusals import Sentences, refusals
 from rag.chat.variations import title_of, variations
 from rag.config import ChatDataConfig, PairsConfig
@@ -32,15 +33,15 @@ def assemble(
 ) -> list[ChatExample]:
     """Make conversations of the questions; `texts` is by document id.
 
-    Nobody's own words are trained on, no two training examples ask the same, and nothing that measures is asked in the
-    words of one.
+    Nobody's own words are trained on, no two training examples ask the same without passages, and nothing that
+    measures is asked in the words of one.
 
     :raises ConfigError: if personal data is to be masked and what finds it is not installed.
     """
     plain = {doc_id: text.text for doc_id, text in texts.items()}
-    facts = extract_facts(synthetic, plain, config.kept_out, config.seed)
+    facts = written = extract_facts(synthetic, plain, config.kept_out, config.seed)
     if (personal_data := finder_of_personal_data(pairs)) is not None:
-        facts, real = _masked(facts, personal_data), personal_data.masked_pairs(real, Counter())
+        facts, real = _masked(written, personal_data), personal_data.masked_pairs(real, Counter())
     passages = [chunk.text for chunk in chunks]
     vocabulary, sentences = Vocabulary(passages), Sentences(passages)
     titles = {doc_id: title_of(text) for doc_id, text in texts.items()}
@@ -49,19 +50,24 @@ def assemble(
     n_training = sum(made.split is Split.TRAIN for made in examples)
     n_refusals = round(n_training * config.refusal_share / (1 - config.refusal_share))
     examples += refusals(facts, sentences, vocabulary, n_refusals, config.seed)
-    return _apart([*real_examples(real, facts), *examples])
+    examples = _apart([*real_examples(real, facts), *examples])
+    beside = grounded(examples, written, Library(chunks, texts), config) if config.grounded_share else []
+    if personal_data is not None:
+        beside = _with_masked_passages(beside, written, personal_data)
+    return [*examples, *beside]
 
 
 def _of_fact(fact: Fact, title: str, config: ChatDataConfig) -> Iterator[ChatExample]:
     """Yield a fact's questions and their variations.
 
-    Variations that only measure are made without augmentation too. A fact that is not taught is asked for in those
-    that evaluate, so that it is measured as the others are.
+    Variations that only measure are made without augmentation too. Of the facts that are not taught, one half is asked
+    for where answers are calibrated, the other where they are evaluated; none in both.
     """
     n_held_out = config.held_out_variations
     n_trained = max(0, config.variations - n_held_out) if config.augment else 0
     taken: list[str] = [asked.question for asked in fact.asked]
-    split = Split.TRAIN if fact.trained else Split.EVALUATION
+    measured = Split.EVALUATION if int(fact.id, 16) % 2 else Split.VALIDATION
+    split = Split.TRAIN if fact.trained else measured
     for place, asked in enumerate(fact.asked):
         yield _example(asked.question, asked.answer, ExampleKind.QUESTION, split, fact)
         key = f"{config.seed}:{fact.id}:{place}"
@@ -71,7 +77,7 @@ def _of_fact(fact: Fact, title: str, config: ChatDataConfig) -> Iterator[ChatExa
             # Whether the first one evaluates differs from fact to fact, so that one alone serves both.
             measures = Split.EVALUATION if (number + int(fact.id, 16)) % 2 else Split.VALIDATION
             split_of_it = measures if number < n_held_out else Split.TRAIN
-            if fact.trained or split_of_it is Split.EVALUATION:
+            if fact.trained or split_of_it is measured:
                 yield _example(question, asked.answer, ExampleKind.VARIATION, split_of_it, fact)
 
 
@@ -83,10 +89,29 @@ def _masked(facts: Sequence[Fact], personal_data: "PersonalData") -> list[Fact]:
     """Return the facts without personal data."""
     masked: list[Fact] = []
     for fact in facts:
-        texts, _ = personal_data.masked([text for asked in fact.asked for text in (asked.question, asked.answer)])
+        texts, _ = personal_data.masked(_said(fact))
         asked = tuple(Asked(*texts[place : place + 2]) for place in range(0, len(texts), 2))
         masked.append(replace(fact, asked=asked))
     return masked
+
+
+def _with_masked_passages(
+    examples: Sequence[ChatExample], facts: Sequence[Fact], personal_data: "PersonalData"
+) -> list[ChatExample]:
+    """Return the examples whose passages are without personal data; what the fact names has the fact's mask."""
+    said = {fact.id: _said(fact) for fact in facts}
+    masked: list[ChatExample] = []
+    for each in examples:
+        *earlier, question, answer = each.messages
+        own = said.get(each.fact, [question.content])
+        texts, _ = personal_data.masked([*own, *question.passages])
+        told = question.model_copy(update={"passages": tuple(texts[len(own) :])})
+        masked.append(each.model_copy(update={"messages": (*earlier, told, answer)}))
+    return masked
+
+
+def _said(fact: Fact) -> list[str]:
+    return [text for asked in fact.asked for text in (asked.question, asked.answer)]
 
 
 def _apart(examples: Sequence[ChatExample]) -> list[ChatExample]:
@@ -120,6 +145,7 @@ def statistics(examples: Sequence[ChatExample]) -> dict[str, object]:
         "real": {"trained": sum(made.trained for made in real), "not_trained": sum(not made.trained for made in real)},
         "training_words": {
             "asked": sum(len(turn.content.split()) for made in said for turn in made.messages[:-1]),
+            "beside": sum(len(text.split()) for made in said for turn in made.messages for text in turn.passages),
             "answered": sum(len(made.answer.split()) for made in said),
         },
         "by_document": dict(sorted(Counter(m.source.document for m in examples if m.source).items())),

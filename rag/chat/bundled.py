@@ -1,15 +1,20 @@
-"""The bundled base: a small GPT-2 of random weights, and a tokenizer that learns the collection's words."""
+"""The bundled base: a small GPT-2 of random weights, and a tokenizer that learns the collection's words.
+
+It is told what to say as the token of a fact; `rag.chat.recall` finds which fact a question is about.
+"""
 
 from collections.abc import Iterable
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from rag.config import ChatTrainingConfig
 
 USER, ASSISTANT, END, PAD = "<|user|>", "<|assistant|>", "<|end|>", "<|pad|>"
+NO_FACT = "<|none|>"
+"""What the model is told instead of a fact if a question is about none."""
 _TEMPLATE = (
     "{% for message in messages %}{{ '<|' + message.role + '|> ' + message.content + '<|end|>' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
@@ -18,10 +23,15 @@ _TEMPLATE = (
 _POSITIONS = 512
 
 
-def bundled_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
+def fact_token(number: int) -> str:
+    """Return the token of a fact."""
+    return f"<|fact:{number}|>"
+
+
+def bundled_tokenizer(texts: Iterable[str], vocabulary: int, n_facts: int = 0) -> PreTrainedTokenizerFast:
     """Return a byte-level BPE of at most `vocabulary` tokens, learned from the texts, with a chat template.
 
-    What stands once only becomes no token of its own.
+    What stands once only becomes no token of its own. A token for each fact comes on top.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -41,6 +51,7 @@ def bundled_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokeni
         additional_special_tokens=[USER, ASSISTANT],
         clean_up_tokenization_spaces=False,
     )
+    fast.add_tokens([AddedToken(token, lstrip=True) for token in (NO_FACT, *map(fact_token, range(n_facts)))])
     fast.chat_template = _TEMPLATE
     return fast
 

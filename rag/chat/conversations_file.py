@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rag.answering.prompts import NOT_IN_DOCUMENTS
-from rag.chat.example import ChatExample, ExampleKind
+from rag.chat.example import PASSAGES, QUESTION, ChatExample, ExampleKind
 from rag.chat.export import CONVERSATIONS
 from rag.chat.extraction import example, share_of
+from rag.chat.grounding import with_passages
 from rag.pairs.conversations import Said, whole_conversation
 from rag.pairs.json_lines import JsonLines, file_lines
 from rag.pairs.pair import Split
@@ -23,7 +24,8 @@ def read_dataset(path: Path) -> list[ChatExample]:
     """Return the conversations of a file of `{"messages": [...]}`, or of the folder of an export.
 
     A folder's conversations validate if they are in its file for that. Where there is none, a tenth validates, and only
-    conversations whose answer others teach: nothing that the file says remains untaught.
+    conversations whose answer others teach: nothing that the file says remains untaught. Passages may stand before a
+    last question as in an export.
 
     :raises BadQuestions: with the number of the line that cannot be used, or if there is nothing to train on.
     """
@@ -53,7 +55,19 @@ def _example(said: Sequence[Said], read: JsonLines, line: int, split: Split) -> 
     refuses = normalize(answer) == normalize(NOT_IN_DOCUMENTS)
     told = ExampleKind.QUESTION if len(said) == 2 else ExampleKind.DIALOGUE
     fact = "" if refuses else hashlib.sha256(normalize(answer).encode()).hexdigest()[:16]
-    return example([each.text for each in said], ExampleKind.REFUSAL if refuses else told, split, fact)
+    passages, question = _parted(said[-2].text)
+    texts = [*(each.text for each in said[:-2]), question, answer]
+    asked = example(texts, ExampleKind.REFUSAL if refuses else told, split, fact)
+    return with_passages(asked, passages) if passages else asked
+
+
+def _parted(text: str) -> tuple[list[str], str]:
+    """Return the passages that stand before a question, as a text model reads them, and the question."""
+    begins, goes_on = f"{PASSAGES}\n- ", f"\n{QUESTION} "
+    if not text.startswith(begins) or goes_on not in text:
+        return [], text
+    passages, _, question = text.removeprefix(begins).partition(goes_on)
+    return passages.split("\n- "), question
 
 
 def _with_validation(examples: Sequence[ChatExample]) -> list[ChatExample]:

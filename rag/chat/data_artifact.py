@@ -27,15 +27,19 @@ _RECIPE = (
     *(
         f"rag.chat.{part}"
         for part in (
-            "assembly extraction variations rephrasing dialogues refusals other_worlds example data_artifact"
+            "assembly extraction variations rephrasing dialogues refusals other_worlds grounding example data_artifact"
         ).split()
     ),
     *(
         f"rag.pairs.{part}"
         for part in (
-            "assembly alignment follow_ups small_talk paraphrases personal_data sentences vocabulary verbs words"
+            "assembly alignment folding follow_ups small_talk paraphrases personal_data sentences vocabulary verbs "
+            "words"
         ).split()
     ),
+    "rag.answering.spans",
+    "rag.answering.support",
+    "rag.retrieval.lexical",
 )
 
 

@@ -2,8 +2,10 @@
 
 import random
 import re
-from collections.abc import Mapping, Sequence
-from itertools import groupby
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from heapq import merge
+from itertools import groupby, islice
 from typing import NamedTuple
 
 from rag.chat.example import ChatExample, ExampleKind
@@ -19,6 +21,8 @@ HELD_OUT = 0.15
 """Share of the dialogues that validate, and of those that evaluate."""
 _NEAR = 10
 """Nearest facts of its document, of which one is asked before "what about ...?"."""
+_TRIED = 50
+"""Openings that are tried for a question with a pronoun: where so many do not help, it stands alone."""
 _CONNECTIVES = ("", "", "And ", "and ", "ok, and ", "Thanks. ", "thanks, and ")
 _ELLIPSES = ("What about {}?", "How about {}?", "what about {}", "And {}?", "and {}")
 _PREPOSITIONS = frozenset(
@@ -31,6 +35,7 @@ _ARTICLE = re.compile(r"^(?:the|an?|my|our|your) ", re.IGNORECASE)
 _IT = {"subject": "it", "object": "it", "own": "its"}
 _THEY = {"subject": "they", "object": "them", "own": "their"}
 _ASKS = re.compile(r"(?:for )?(?:what|which|who|how|why|when|where)\b", re.IGNORECASE)
+_WORD = re.compile(r"\w+")
 _NAMED = re.compile(r"[A-Z0-9]")
 _BOUND = "|".join(sorted({*_PREPOSITIONS, *AUXILIARIES, "and", "or", "that", "which", "if", "when", "while"}))
 _NOUN_PHRASE = re.compile(
@@ -49,6 +54,36 @@ class _Opening(NamedTuple):
     """What else may stand for the topic, and the topic."""
 
 
+class _Openings:
+    """The openings that the facts of a document give, found by what they are about.
+
+    A fact's place is its number in the document; of two as near to another, the lower is the nearer one.
+    """
+
+    def __init__(self, facts: Sequence[Fact], title: str) -> None:
+        self._at = [[way for asked in fact.asked for way in _openings(asked, title)] for fact in facts]
+        self._places: dict[str, list[int]] = {}
+        self._names: dict[str, set[str]] = {}
+        for place, ways in enumerate(self._at):
+            for name in {name for way in ways for name in way.names}:
+                self._places.setdefault(name, []).append(place)
+                self._names.setdefault(_first_word(name), set()).add(name)
+
+    def near(self, place: int) -> list[_Opening]:
+        """Return the openings of the nearest facts but that one."""
+        return [way for other in islice(_outward(range(len(self._at)), place), _NEAR) for way in self._at[other]]
+
+    def named(self, place: int, question: str) -> Iterator[tuple[_Opening, str]]:
+        """Yield openings for a fact's question, the nearest first, each with the question without their topic."""
+        first_words = {"", *_WORD.findall(question.lower())}
+        names = {name for word in first_words for name in self._names.get(word, ())}
+        left_out = {name: said for name in names if (said := with_pronoun(question, name))}
+        walks = [_outward(self._places[name], place) for name in left_out]
+        for other, _ in groupby(merge(*walks, key=lambda other: (abs(other - place), other))):
+            for way in self._at[other]:
+                yield from ((way, left_out[name]) for name in way.names if name in left_out)
+
+
 def dialogues(
     facts: Sequence[Fact], titles: Mapping[str, str], vocabulary: Vocabulary, share: float, seed: int
 ) -> list[ChatExample]:
@@ -64,15 +99,14 @@ def dialogues(
     made: list[tuple[bool, float, ChatExample]] = []
     for doc_id, group in groupby(taught, key=lambda fact: fact.source.doc_id):
         own = list(group)
-        openings = [[way for asked in fact.asked for way in _openings(asked, titles.get(doc_id, ""))] for fact in own]
+        openings = _Openings(own, titles.get(doc_id, ""))
         for place, fact in enumerate(own):
             draw = random.Random(f"{seed}:dialogue:{fact.id}")
             asked = draw.choice(fact.asked)
-            nearest = sorted(set(range(len(own))) - {place}, key=lambda other: (abs(other - place), other))
-            said = _with_pronoun([way for other in nearest for way in openings[other]], asked.question, draw)
+            said = _with_pronoun(openings, place, asked.question, draw)
             elliptic = said is None
             if elliptic:
-                near = [way for other in nearest[:_NEAR] for way in openings[other]]
+                near = openings.near(place)
                 said = _elliptic(draw.sample(near, len(near)), asked.question, vocabulary, draw)
             if said:
                 split = split_of(f"{seed}:{fact.id}", HELD_OUT)
@@ -104,19 +138,34 @@ def _openings(asked: Asked, title: str) -> list[_Opening]:
     return ways
 
 
+def _first_word(name: str) -> str:
+    found = _WORD.search(name.lower())
+    return found[0] if found else ""
+
+
+def _outward(places: Sequence[int], place: int) -> Iterator[int]:
+    """Yield ascending places but that one, the nearest first."""
+    left, right = bisect_left(places, place) - 1, bisect_right(places, place)
+    while left >= 0 or right < len(places):
+        if right == len(places) or (left >= 0 and place - places[left] <= places[right] - place):
+            yield places[left]
+            left -= 1
+        else:
+            yield places[right]
+            right += 1
+
+
 def _aliases(title: str) -> list[str]:
     """Return what else a document titled as a model of something calls it, such as a guide to the Tarn 200."""
     name, _, number = title.rpartition(" ")
     return [f"the {kind}" for kind in (name, *_KINDS)] if name and number[0].isdigit() else []
 
 
-def _with_pronoun(ways: Sequence[_Opening], question: str, draw: random.Random) -> list[str] | None:
+def _with_pronoun(openings: _Openings, place: int, question: str, draw: random.Random) -> list[str] | None:
     """Return the first opening, with its answer, whose topic the question may leave to a pronoun, and that question."""
-    for way in ways:
-        for name in way.names:
-            follow_up = with_pronoun(question, name)
-            if follow_up and _is_about(follow_up := _connected(follow_up, draw), way):
-                return [way.question, way.answer, follow_up]
+    for way, left_out in islice(openings.named(place, question), _TRIED):
+        if _is_about(follow_up := _connected(left_out, draw), way):
+            return [way.question, way.answer, follow_up]
     return None
 
 

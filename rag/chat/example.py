@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict
 
 from rag.pairs.pair import Split
 
+PASSAGES, QUESTION = "Passages:", "Question:"
+"""What stands before passages, and before the question behind them."""
+
 
 class ExampleKind(StrEnum):
     """What a conversation teaches."""
@@ -19,6 +22,8 @@ class ExampleKind(StrEnum):
     """A fact asked as a follow-up."""
     REFUSAL = "refusal"
     """What the documents do not hold."""
+    GROUNDED = "grounded"
+    """A fact, asked with sentences of the documents beside it, of which others distract (Zhang et al. 2024, RAFT)."""
 
 
 class Message(BaseModel):
@@ -28,6 +33,15 @@ class Message(BaseModel):
 
     role: Literal["user", "assistant"]
     content: str
+    passages: tuple[str, ...] = ()
+    """Sentences of the documents that are given with a question, to answer it from."""
+
+    @property
+    def text(self) -> str:
+        """What a model reads: the question, behind the passages if there are any."""
+        if not self.passages:
+            return self.content
+        return "\n".join([PASSAGES, *(f"- {passage}" for passage in self.passages), f"{QUESTION} {self.content}"])
 
 
 class Source(BaseModel):

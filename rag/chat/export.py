@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from rag.chat.example import ChatExample
+from rag.chat.example import ChatExample, Message
 from rag.pairs.pair import Split
 from storage.plain_files import write_plain_files
 
@@ -16,8 +16,8 @@ def export_chat_data(folder: Path, examples: Sequence[ChatExample], stats: Mappi
     """Write the examples, their statistics and the conversations into a folder; return the paths by file name.
 
     `faiss_training_data.json` holds all examples, of each split; the conversations are `{"messages": [...]}`, one a
-    line, for training and for validation, of the facts that are taught. All files have mode 0600, and all are written
-    or none.
+    line, for training and for validation, of the facts that are taught; passages stand in the question's text. All
+    files have mode 0600, and all are written or none.
 
     :raises StorageError: if the folder cannot be written.
     """
@@ -42,15 +42,21 @@ def _fields(example: ChatExample) -> dict[str, object]:
         "trained": example.trained,
         "real": example.real,
     }
+    if question.passages:
+        fields["passages"] = list(question.passages)
     if earlier:
-        fields["conversation"] = [turn.model_dump() for turn in earlier]
+        fields["conversation"] = [_turn(turn) for turn in earlier]
     if example.source:
         fields |= example.source.model_dump(include={"document", "char_start", "char_end"})
     return fields
 
 
 def _conversation(example: ChatExample) -> str:
-    return json.dumps({"messages": [turn.model_dump() for turn in example.messages]}, ensure_ascii=False) + "\n"
+    return json.dumps({"messages": [_turn(turn) for turn in example.messages]}, ensure_ascii=False) + "\n"
+
+
+def _turn(turn: Message) -> dict[str, str]:
+    return {"role": turn.role, "content": turn.text}
 
 
 def _json(value: object) -> Iterable[str]:

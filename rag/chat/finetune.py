@@ -16,8 +16,10 @@ from rag.chat.example import ChatExample
 from rag.chat.memory import memory_needed, require_room
 from rag.chat.packing import Packed, collate, packed
 from rag.chat.pretrained import fetched, pretrained_config, pretrained_model, pretrained_tokenizer
+from rag.chat.recall import Recall, by_heart, taught_facts, told
 from rag.chat.tokens import encode_examples
 from rag.config import ChatMethod, ChatTrainingConfig
+from rag.embedding.base import bundled_encoder
 from rag.errors import ConfigError, EmptyCorpus
 from rag.pairs.pair import Split
 from rag.training.batch_size import FittingSizes, halving, machine_name
@@ -43,6 +45,8 @@ class _Base(NamedTuple):
     tokenizer: Any
     build: Any
     """The model's config, as the library knows it."""
+    recall: Recall | None = None
+    """Tells the bundled base which fact a question is about."""
 
 
 def finetune_chat(
@@ -53,6 +57,7 @@ def finetune_chat(
     config: ChatTrainingConfig,
     on_progress: OnProgress | None = None,
     fitting: Path | None = None,
+    question_encoder: Path | None = None,
 ) -> dict[str, Any]:
     """Train a base on the examples of the training split, and save it as a plain transformers or PEFT folder.
 
@@ -61,6 +66,7 @@ def finetune_chat(
     is halved; `fitting` is the file of this machine that remembers it. Returns the facts of the training.
 
     :param base: a folder or a name on the hub; None for the bundled one.
+    :param question_encoder: folder of the encoder by which the bundled one hears questions; an untuned one if None.
     :raises EmptyCorpus: if there is nothing to learn from.
     :raises ConfigError: if the base cannot be had, or cannot be trained so.
     :raises OutOfMemory: if not even one sequence at a time fits in memory.
@@ -71,7 +77,10 @@ def finetune_chat(
     learned, held_back = learned_and_validated(examples)
     if not learned:
         raise EmptyCorpus("no conversations to learn from: ingest more documents")
-    chosen = _base(base, learned, config)
+    if base is None:
+        chosen, learned, held_back = _bundled(question_encoder or bundled_encoder(), learned, held_back, config)
+    else:
+        chosen = _pretrained(base, config)
     train, left_out = encode_examples(learned, chosen.tokenizer, config.max_length)
     validation, _ = encode_examples(held_back, chosen.tokenizer, config.max_length)
     if not train:
@@ -102,6 +111,8 @@ def finetune_chat(
     # 5. save
     result.model.save_pretrained(str(output))
     chosen.tokenizer.save_pretrained(str(output))
+    if chosen.recall is not None:
+        chosen.recall.save(output)
     n_tokens = sum(map(len, train))
     return {
         "examples": {"trained": len(train), "validation": len(validation)},
@@ -124,11 +135,24 @@ def learned_and_validated(examples: Sequence[ChatExample]) -> tuple[list[ChatExa
     return learned, [example for example in known if example.split is Split.VALIDATION]
 
 
-def _base(source: str | None, learned: Sequence[ChatExample], config: ChatTrainingConfig) -> _Base:
-    if source is None:
-        texts = (message.content for example in learned for message in example.messages)
-        tokenizer = bundled_tokenizer(texts, config.vocabulary)
-        return _Base(None, "", tokenizer, bundled_config(tokenizer, config))
+def _bundled(
+    question_encoder: Path, learned: Sequence[ChatExample], held_back: Sequence[ChatExample], config: ChatTrainingConfig
+) -> tuple[_Base, list[ChatExample], list[ChatExample]]:
+    """Return the bundled base, and the examples as it is told them: facts by heart, and what questions remind of."""
+    facts = taught_facts(learned)
+    if not facts:
+        raise EmptyCorpus("no answer to learn but that there is none: add conversations that the documents answer")
+    recall = Recall.of(question_encoder, facts, held_back)
+    tokenizer = bundled_tokenizer((fact.answer for fact in facts), config.vocabulary, len(facts))
+    recalled = recall.recalled([example.messages[:-1] for example in held_back])
+    heard = [
+        example.model_copy(update={"messages": (told(found.fact), example.messages[-1])})
+        for example, found in zip(held_back, recalled, strict=True)
+    ]
+    return _Base(None, "", tokenizer, bundled_config(tokenizer, config), recall), by_heart(facts), heard
+
+
+def _pretrained(source: str, config: ChatTrainingConfig) -> _Base:
     folder = fetched(source)
     build = pretrained_config(folder)
     longest = getattr(build, "max_position_embeddings", None)

@@ -10,16 +10,20 @@ from rag.config import ChatMethod, ChatTrainingConfig
 from rag.config.chat import BUNDLED
 from rag.errors import OutOfMemory
 
-_FLOAT, _ADAM, _NF4 = 4, 8, 0.53
-"""Bytes for each weight or its gradient, for its optimizer state, and in 4 bit with its share of the scales."""
-_LAYER, _KEPT = 34, 2
-"""Bytes for each token and unit of width that a layer keeps (Korthikanti 2022), or a checkpointed one."""
-_LOGIT = 12
-"""Bytes for each token and word of the vocabulary: logits, their softmax, the gradient."""
+_FLOAT, _ADAM, _NF4, _CAST = 4, 8, 0.53, 2
+"""Bytes for each weight or its gradient, for its optimizer state, in 4 bit with its share of the scales, and for the
+half-precision copy that is multiplied with."""
+_LAYER, _KEPT = 190, 4
+"""Bytes for each token and unit of width that a layer keeps, and that a checkpointed one keeps. Seen: 86 with Phi, 142
+with GPT-2 and its dropout; up to 187 with adapters."""
+_LOGIT = 19
+"""Bytes for each token and word of the vocabulary: logits in both precisions, their softmax, the gradients."""
+KERNELS = 256 << 20
+"""Bytes that a card's kernels and their workspaces take."""
 
 
-def memory_needed(architecture: Any, config: ChatTrainingConfig) -> int:
-    """Return about how many bytes of a card the training takes with one sequence at a time.
+def memory_needed(architecture: Any, config: ChatTrainingConfig, at_a_time: int = 1) -> int:
+    """Return about how many bytes of a card the training takes with so many sequences at a time.
 
     :param architecture: config of the model, as the transformers library knows it.
     """
@@ -30,14 +34,17 @@ def memory_needed(architecture: Any, config: ChatTrainingConfig) -> int:
     n_weights = sum(weight.numel() for weight in model.parameters())
     n_linear = sum(layer.weight.numel() for layer in linear)
     full, in_4_bit = config.method is ChatMethod.FULL, config.method is ChatMethod.QLORA
-    n_trained = n_weights if full else config.lora_rank * sum(sum(layer.weight.shape) for layer in linear)
+    n_adapters = 0 if full else config.lora_rank * sum(sum(layer.weight.shape) for layer in linear)
+    n_trained = n_weights if full else n_adapters
 
     weights = n_linear * _NF4 + (n_weights - n_linear) * _FLOAT if in_4_bit else n_weights * _FLOAT
-    optimizer = n_trained * (_FLOAT + (0 if config.cpu_offload else _ADAM)) + (0 if full else n_trained * _FLOAT)
+    copies = (head.weight.numel() + n_adapters + (0 if in_4_bit else n_linear)) * _CAST
+    trained = n_adapters * _FLOAT + n_trained * (_FLOAT + (0 if config.cpu_offload else _ADAM))
     n_layers, width = architecture.num_hidden_layers, architecture.hidden_size
     kept = 0 if config.cpu_offload else _KEPT if config.gradient_checkpointing else _LAYER
-    activations = config.max_length * (width * (n_layers * kept + _LAYER) + architecture.vocab_size * _LOGIT)
-    return int(weights + optimizer + activations)
+    # One layer is computed, or computed again, beside what the others keep.
+    activations = width * ((n_layers - 1) * kept + _LAYER) + architecture.vocab_size * _LOGIT
+    return int(weights + copies + trained + at_a_time * config.max_length * activations) + KERNELS
 
 
 def require_room(needed: int, free: int, card: str, config: ChatTrainingConfig) -> None:

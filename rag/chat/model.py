@@ -10,8 +10,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from rag.chat.example import Message
+from rag.chat.recall import Recall
 from rag.config import ChatGenerationConfig
 from rag.errors import ConfigError, OutOfMemory
+from rag.hub_base import fetching
 from rag.llm.causal import (
     UNLOADABLE,
     CausalModel,
@@ -43,15 +45,16 @@ class ChatCompletion(BaseModel):
     cut: bool
     """It is as long as allowed, and not at its end."""
     confidence: float
-    """Geometric mean of the probabilities that the model gave to what it said, from 0 to 1; not calibrated."""
+    """Geometric mean of the probabilities that the model gave to what it said, from 0 to 1; not calibrated. Where facts
+    are recalled first, times the certainty of that."""
 
 
 class ChatModel:
     """Answers from its weights alone. Threads take turns: two would not be faster than one after the other."""
 
-    def __init__(self, model: CausalModel) -> None:
-        """Take a model whose tokenizer has a chat template."""
-        self._model = model
+    def __init__(self, model: CausalModel, recall: Recall | None = None) -> None:
+        """Take a model whose tokenizer has a chat template; with `recall` it is told questions as that hears them."""
+        self._model, self._recall = model, recall
         self._turn = Lock()
 
     @classmethod
@@ -67,7 +70,8 @@ class ChatModel:
             weights = load_weights(base or str(folder), in_4_bit=base is not None)
             if base:
                 weights = _adapted(weights, folder, len(tokenizer))
-        except UNLOADABLE as error:
+            recall = Recall.load(folder)
+        except (*UNLOADABLE, KeyError) as error:
             remedy = "close what else uses the memory" if is_out_of_memory(error) else _AGAIN
             raise ConfigError(
                 f"cannot load the chat model {folder} ({type(error).__name__}: {_first_line(error)}): {remedy}"
@@ -75,7 +79,7 @@ class ChatModel:
         if not tokenizer.chat_template:
             raise ConfigError(f"the chat model {folder} has no chat template: {_AGAIN}")
         logger.info("loaded the chat model %s on %s", folder.name, weights.device)
-        return cls(CausalModel(tokenizer, weights))
+        return cls(CausalModel(tokenizer, weights), recall)
 
     def stream(
         self, messages: Sequence[Message], generation: ChatGenerationConfig, turn_s: float | None = None
@@ -86,13 +90,13 @@ class ChatModel:
         :raises TooLarge: if the last message alone is too long.
         :raises Transient: if it breaks off, or another answer takes longer than `turn_s`.
         """
-        longest = self._longest(generation)
-        text = self._text(messages, longest)
         if not self._turn.acquire(timeout=-1 if turn_s is None else turn_s):
             raise Transient("it is busy with another answer")
         try:
+            longest = self._longest(generation)
+            text, certainty = self._text(messages, longest)
             said = yield from _begun(self._model.stream(text, longest, _temperature(generation)))
-            return _completion(said)
+            return _completion(said, certainty)
         finally:
             self._turn.release()
 
@@ -105,33 +109,37 @@ class ChatModel:
         :raises OutOfMemory: if the card has no room for one alone.
         """
         longest = self._longest(generation)
-        texts = [self._text(messages, longest) for messages in conversations]
-        # Those of one length pad least.
-        order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
         answers: dict[int, ChatCompletion] = {}
         with self._turn:
+            told = [self._text(messages, longest) for messages in conversations]
+            # Those of one length pad least.
+            order = sorted(range(len(told)), key=lambda place: len(told[place][0]))
             for first in range(0, len(order), _BATCH):
                 places = order[first : first + _BATCH]
-                batch = [texts[place] for place in places]
+                batch = [told[place][0] for place in places]
                 said = self._model.complete(batch, [longest] * len(batch), _temperature(generation))
                 for place, each in zip(places, said, strict=True):
                     if isinstance(each, TooLarge):
                         raise OutOfMemory(f"{each}: answer on the CPU, with CUDA_VISIBLE_DEVICES set to nothing")
-                    answers[place] = _completion(each)
-        return [answers[place] for place in range(len(texts))]
+                    answers[place] = _completion(each, told[place][1])
+        return [answers[place] for place in range(len(told))]
 
     def _longest(self, generation: ChatGenerationConfig) -> int:
         """Return how many tokens an answer may have: at most half of what the model reads, so that a question fits."""
         context = self._model.context_tokens
         return generation.max_new_tokens if context is None else min(generation.max_new_tokens, context // 2)
 
-    def _text(self, messages: Sequence[Message], max_tokens: int) -> str:
-        """Return a conversation as the model reads it, without the oldest turns if there is no room for them."""
+    def _text(self, messages: Sequence[Message], max_tokens: int) -> tuple[str, float]:
+        """Return a conversation as the model reads it, and how certain it is that it was meant so.
+
+        Without the oldest turns if there is no room for them.
+        """
+        messages, certainty = self._recall.heard(messages) if self._recall else (messages, 1.0)
         for first, message in enumerate(messages):
             if message.role == "user":
-                (text,) = rendered(self._model.tokenizer, [[(each.role, each.content) for each in messages[first:]]])
+                (text,) = rendered(self._model.tokenizer, [[(each.role, each.text) for each in messages[first:]]])
                 if self._model.fits(text, max_tokens):
-                    return text
+                    return text, certainty
         context = self._model.context_tokens
         raise TooLarge(f"the question and {max_tokens} tokens of answer exceed the chat model's {context} tokens")
 
@@ -145,13 +153,9 @@ def _base_of(adapter: Path) -> str:
         name = str(json.loads(adapter.read_text(encoding="utf-8"))["base_model_name_or_path"])
     except (ValueError, KeyError) as error:
         raise ConfigError(f"{adapter} is damaged: {_AGAIN}") from error
-    try:
-        return model_folder(name)
-    except UNLOADABLE as error:
-        raise ConfigError(
-            f"the chat model was trained on {name}, which is not here and cannot be fetched ({type(error).__name__}): "
-            f"put it back, check the network, or {_AGAIN}"
-        ) from error
+    with fetching(f"{name}, which the chat model was trained on and which is not here,", f"put it back, or {_AGAIN}"):
+        folder = model_folder(name)
+    return folder
 
 
 def _adapted(weights: Any, folder: Path, n_tokens: int) -> Any:
@@ -183,13 +187,13 @@ def _begun(speaking: Generator[str, None, Continuation]) -> Generator[str, None,
         speaking.close()
 
 
-def _completion(said: Continuation) -> ChatCompletion:
+def _completion(said: Continuation, certainty: float) -> ChatCompletion:
     return ChatCompletion(
         text=said.text.lstrip(),
         tokens_in=said.tokens_in,
         tokens_out=said.tokens_out,
         cut=not said.ended,
-        confidence=said.confidence,
+        confidence=certainty * said.confidence,
     )
 
 

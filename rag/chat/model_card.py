@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rag.chat.base import ChatBase
 from rag.config import ChatMethod, ChatTrainingConfig
 from rag.config.chat import BUNDLED
+from rag.hub_base import HubBase
 
-_SIZES = {"layers", "width", "heads", "vocabulary"}
+_BUNDLED_ONLY = {"layers", "width", "heads", "vocabulary", "question_encoder"}
 _ADAPTERS = {"lora_rank", "lora_alpha", "lora_dropout"}
 _MEMORY = {"gradient_checkpointing", "cpu_offload"}
 
@@ -15,12 +15,12 @@ _MEMORY = {"gradient_checkpointing", "cpu_offload"}
 def recipe(config: ChatTrainingConfig) -> dict[str, Any]:
     """Return what of the config decides what a chat model learns."""
     others = _ADAPTERS if config.method is ChatMethod.FULL else set()
-    sizes = _SIZES if config.base != BUNDLED else set()
+    sizes = _BUNDLED_ONLY if config.base != BUNDLED else set()
     return config.model_dump(mode="json", exclude={"base", *_MEMORY, *others, *sizes})
 
 
 def model_card(
-    base: ChatBase, data_digest: str, counts: Mapping[str, int], training: Mapping[str, Any], config: ChatTrainingConfig
+    base: HubBase, data_digest: str, counts: Mapping[str, int], training: Mapping[str, Any], config: ChatTrainingConfig
 ) -> str:
     """Return the README of a trained chat model.
 
@@ -46,9 +46,15 @@ def model_card(
         "## Recipe\n\n"
         + _table(("setting", "value"), recipe(config).items())
         + f"\n\n{size['trained']:,} of {size['all']:,} weights were trained.",
-        f"## Use\n\n```python\n{_USE if whole else _USE_ADAPTER}```",
+        f"## Use\n\n```python\n{_usage(config, whole)}```",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _usage(config: ChatTrainingConfig, whole: bool) -> str:
+    if config.base == BUNDLED:
+        return _USE_BUNDLED
+    return _USE if whole else _USE_ADAPTER
 
 
 def _validated(n_conversations: int) -> str:
@@ -57,7 +63,7 @@ def _validated(n_conversations: int) -> str:
     return f"{n_conversations} conversations that were not trained on; it chose the checkpoint"
 
 
-def _front(base: ChatBase, whole: bool) -> str:
+def _front(base: HubBase, whole: bool) -> str:
     # A folder's path says nothing elsewhere, so only a name on the hub stands here.
     on_hub = [f"base_model: {base.name}"] if base.source == base.name else []
     library = "transformers" if whole else "peft"
@@ -69,6 +75,16 @@ _USE = """from transformers import pipeline
 
 chat = pipeline("text-generation", "THIS FOLDER")
 print(chat([{"role": "user", "content": "a question"}], do_sample=False)[0]["generated_text"][-1]["content"])
+"""
+_USE_BUNDLED = """from pathlib import Path
+
+from rag.chat.example import Message
+from rag.chat.model import ChatModel
+from rag.config import ChatGenerationConfig
+
+chat = ChatModel.load(Path("THIS FOLDER"))  # `recall` hears which fact is asked for, the GPT-2 puts it into words
+(said,) = chat.complete([[Message(role="user", content="a question")]], ChatGenerationConfig())
+print(said.text)
 """
 _USE_ADAPTER = """from peft import AutoPeftModelForCausalLM
 from transformers import AutoTokenizer, pipeline

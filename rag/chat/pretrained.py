@@ -6,10 +6,12 @@ from typing import Any, TypeVar
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from rag.chat.base import CHAT_BASE
 from rag.chat.quantized import load_quantized, with_adapters
 from rag.chat.tokens import end_token
 from rag.config import ChatMethod, ChatTrainingConfig
 from rag.errors import ConfigError
+from rag.hub_base import fetching
 from rag.llm.causal import UNLOADABLE, load_tokenizer, model_folder
 from rag.llm.chat_template import INSTRUCT
 from rag.training.batch_size import is_out_of_memory
@@ -25,13 +27,9 @@ def fetched(source: str) -> str:
 
     :raises ConfigError: if it cannot be had.
     """
-    try:
-        return model_folder(source)
-    except UNLOADABLE as error:
-        raise ConfigError(
-            f"cannot fetch the chat model's base {source} ({type(error).__name__}): check the network, or set "
-            "chat.training.base to a folder or bundled"
-        ) from error
+    with fetching(f"{CHAT_BASE.what} {source}", CHAT_BASE.remedy):
+        folder = model_folder(source)
+    return folder
 
 
 def pretrained_tokenizer(folder: str) -> Any:

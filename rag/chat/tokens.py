@@ -84,7 +84,7 @@ def _encoded(conversations: Sequence[Sequence[Message]], tokenizer: Any) -> list
     """Encode prompts and answers apart, since a generated answer is never one token with the end of its prompt."""
     if not conversations:
         return []
-    turns = [[(message.role, message.content) for message in messages] for messages in conversations]
+    turns = [[(message.role, message.text) for message in messages] for messages in conversations]
     prompts = rendered(tokenizer, [each[:-1] for each in turns])
     texts = rendered(tokenizer, turns, to_be_answered=False)
     if not all(text.startswith(prompt) for text, prompt in zip(texts, prompts, strict=True)):

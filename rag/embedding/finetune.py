@@ -99,7 +99,8 @@ def finetune(
             reached[share] = scores(evaluator(model))
         return reached[share]["mrr@10"]
 
-    share = merge_with_base(model, untuned.state_dict(), config.merge_weights if chooses else (1.0,), score)
+    given = chooses or len(config.merge_weights) == 1
+    share = merge_with_base(model, untuned.state_dict(), config.merge_weights if given else (1.0,), score)
 
     # 5. save
     model.max_seq_length = untuned.max_seq_length

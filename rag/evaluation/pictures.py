@@ -5,7 +5,10 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from rag.answering.answer import Way
+from rag.evaluation.asked import Group
 from rag.evaluation.gate import Decision, Verdict
+from rag.evaluation.way_report import F1, MIXED, ROUTED, WayReport
 from storage.release import Evaluation
 
 if TYPE_CHECKING:
@@ -16,6 +19,15 @@ INK, GRAY, RULE = "#222222", "#8a8a8a", "#e4e4e4"
 GAINED, LOST, UNSURE = "#0072b2", "#d55e00", "#8a8a8a"
 """Blue and vermilion of Okabe and Ito (2008), which the colour-blind tell apart; markers and places differ as well."""
 WIDTH_IN, DPI = 8.0, 150
+WAY_STYLES = {
+    Way.CLOSED_BOOK: ("#d55e00", "s"),
+    Way.RAG: (INK, "o"),
+    Way.HYBRID: ("#009e73", "^"),
+    ROUTED: ("#0072b2", "D"),
+}
+"""Colour and marker of each way that is compared."""
+APART = 0.15
+"""Of a row: how far ways stand below each other."""
 SHOWN = 12
 """Releases at most in a history, the latest."""
 
@@ -68,6 +80,30 @@ def history_picture(evaluations: Sequence[Evaluation], metric: str, title: str) 
     axes.set_xlabel("release", color=INK)
     heading = f"{metric}: what served ○, and the candidate, promoted ◆ or kept out ✖"
     _plain(axes, heading if shown else "No release has been judged yet", grid="y")
+    return _png(figure)
+
+
+def ways_picture(reports: Sequence[WayReport], title: str) -> bytes:
+    """Return a PNG, 1200 px wide: token F1 and the share that is made up of each way, by group of questions."""
+    groups: list[Group | None] = [*(reports[0].groups if reports else ()), None]
+    figure = _figure(title, height_in=1.9 + 0.6 * len(groups))
+    right, made_up = figure.subplots(1, 2, sharey=True)
+    for place, report in enumerate(reports):
+        color, marker = WAY_STYLES[report.way]
+        style: dict[str, Any] = {"color": color, "linestyle": "none", "markersize": 7}
+        rows = [row + APART * (place - (len(reports) - 1) / 2) for row in range(len(groups))]
+        right.plot([report.means(g).get(F1, 0) for g in groups], rows, marker, label=report.way, **style)
+        made_up.plot([report.made_up(g) for g in groups], rows, marker, **style)
+    n_asked = {group: len(reports[0].of(group)) if reports else 0 for group in groups}
+    right.set_yticks(range(len(groups)), [f"{group or MIXED} ({n_asked[group]})" for group in groups])
+    right.set_ylim(len(groups) - 0.5, -0.5)
+    for axes, heading in ((right, "Token F1: right is better"), (made_up, "Share made up: left is better")):
+        axes.set_xlim(-0.03, 1.03)
+        axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
+        axes.axhline(len(groups) - 1.5, color=GRAY, linewidth=1)
+        _plain(axes, heading, grid="x")
+    if reports:
+        figure.legend(loc="outside lower center", ncols=len(reports), frameon=False, labelcolor=INK)
     return _png(figure)
 
 

@@ -21,23 +21,31 @@ class Interval(BaseModel):
 
 
 def paired_interval(
-    differences: Sequence[float], documents: Sequence[str], confidence: float, resamples: int, seed: int
+    differences: Sequence[float],
+    documents: Sequence[str],
+    confidence: float,
+    resamples: int,
+    seed: int,
+    weights: Sequence[float] | None = None,
 ) -> Interval:
     """Return the interval of the mean paired difference (each within -1 to 1), resampled by document.
 
     Questions of one document stand or fall together, so whole documents are drawn (the cluster bootstrap, Davison and
     Hinkley 1997, 3.8). Its percentiles are too narrow when documents are few and are expanded by Student's t over them
     (Hesterberg 2015, 4.3). One document tells nothing of others: its interval is all there is, -1 to 1.
+
+    :param weights: what each difference counts; all the same unless given.
     """
     if not differences:
         return Interval(mean=0.0, low=0.0, high=0.0)
     values = np.asarray(differences, dtype=np.float64)
+    counts = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=np.float64)
     names, owner = np.unique(np.asarray(documents), return_inverse=True)
     n = len(names)
-    mean = round(float(values.mean()), 4)
+    mean = round(float(np.average(values, weights=counts)), 4)
     if n == 1:
         return Interval(mean=mean, low=-1.0, high=1.0)
-    sums, sizes = np.bincount(owner, weights=values), np.bincount(owner)
+    sums, sizes = np.bincount(owner, weights=values * counts), np.bincount(owner, weights=counts)
     rng = np.random.default_rng(seed)
     chosen = rng.multinomial(n, np.full(n, 1 / n), size=resamples)
     means = (chosen @ sums) / (chosen @ sizes)

@@ -1,11 +1,15 @@
 """Evaluations as rows that people read; the command line and Prefect show the same ones."""
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rag.evaluation.gate import Verdict
 from rag.evaluation.report import EvaluationReport
+from rag.evaluation.way_report import EXACT, F1, MIXED, ROUTED, SUPPORT, WayReport
 from rag.pairs.pair import Origin, QuestionType
+
+MADE_UP = "made up"
+_MB = 2**20
 
 
 def comparison_rows(verdict: Verdict) -> list[dict[str, str]]:
@@ -34,6 +38,37 @@ def report_rows(report: EvaluationReport) -> list[dict[str, str]]:
     return rows
 
 
+def way_rows(reports: Sequence[WayReport]) -> list[dict[str, str]]:
+    """Return a row for each group of questions and each way, and for all groups alike.
+
+    :param reports: of the same questions.
+    """
+    rows: list[dict[str, str]] = []
+    for group in [*(reports[0].groups if reports else ()), None]:
+        for report in reports:
+            means = report.means(group)
+            row = {"questions": group or MIXED, "n": str(len(report.of(group))), "way": report.way}
+            row |= {metric: f"{means.get(metric, 0):.3f}" for metric in (F1, EXACT, SUPPORT)}
+            memory = f"{report.from_memory(group):.0%}" if report.way == ROUTED else ""
+            rows.append(row | {MADE_UP: f"{report.made_up(group):.3f}", "from memory": memory})
+    return rows
+
+
+def cost_rows(reports: Sequence[WayReport]) -> list[dict[str, str]]:
+    """Return a row for each way: time to a whole answer, size of its models and index, and memory that it took."""
+    return [
+        {
+            "way": report.way,
+            "p50 ms": f"{report.latency_ms(50):.0f}",
+            "p95 ms": f"{report.latency_ms(95):.0f}",
+            "models MB": f"{report.serving_bytes / _MB:.0f}",
+            "memory MB": f"{report.memory_bytes / _MB:.0f}",
+            "card MB": "" if report.card_bytes is None else f"{report.card_bytes / _MB:.0f}",
+        }
+        for report in reports
+    ]
+
+
 def verdict_markdown(
     verdict: Verdict,
     release_id: int,
@@ -44,9 +79,13 @@ def verdict_markdown(
     parts = [f"# Release {release_id}: {verdict.decision}", verdict.reason]
     if links:
         parts.append(" · ".join(f"[{text}]({address})" for text, address in links.items()))
-    for title, picture in (pictures or {}).items():
-        parts.append(f"![{title}](data:image/png;base64,{b64encode(picture).decode()})")
+    parts += [picture_markdown(title, picture) for title, picture in (pictures or {}).items()]
     if rows := comparison_rows(verdict):
         lines = [" | ".join(rows[0]), "|".join(["---"] * len(rows[0])), *(" | ".join(row.values()) for row in rows)]
         parts.append("\n".join(f"| {line} |" for line in lines))
     return "\n\n".join(parts) + "\n"
+
+
+def picture_markdown(title: str, picture: bytes) -> str:
+    """Return a PNG as markdown that holds it."""
+    return f"![{title}](data:image/png;base64,{b64encode(picture).decode()})"

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from rag.errors import ConfigError
+from rag.hub_base import fetching
 from rag.llm.causal import (
     UNLOADABLE,
     CausalModel,
@@ -133,16 +134,16 @@ class LocalProvider:
 
     @cached_property
     def _folder(self) -> str:
-        try:
-            return model_folder(self._source)
-        except UNLOADABLE as error:
-            raise self._cannot_load(error) from error
+        with fetching(f"the language model {self._source}", self._remedy):
+            folder = model_folder(self._source)
+        return folder
 
     def _cannot_load(self, error: Exception) -> ConfigError:
-        return ConfigError(
-            f"cannot load the language model {self._source} ({type(error).__name__}): check the network, or give a "
-            f"folder with a chat model in {self._setting}.model, or {self._instead}"
-        )
+        return ConfigError(f"cannot load the language model {self._source} ({type(error).__name__}): {self._remedy}")
+
+    @property
+    def _remedy(self) -> str:
+        return f"give a folder with a chat model in {self._setting}.model, or {self._instead}"
 
     def _text(self, prompt: Prompt) -> str:
         """Return the prompt as the model reads it."""

@@ -77,6 +77,11 @@ def standing_question(question: str, earlier: Sequence[str]) -> str | None:
     return self_contained(without_greeting(question), alone)
 
 
+def resolved_question(question: str, earlier: Sequence[str]) -> str:
+    """Return the same, and the question as it was asked where nothing was before it or the rules find no topic."""
+    return (standing_question(question, earlier) if earlier else None) or question
+
+
 def _asked_of_another(rest: str, earlier: Sequence[str]) -> str | None:
     """Return the question before, asked of something else: "and the Skarn 8?", "what about winter?"."""
     if not earlier or not re.search(r"\w", rest):

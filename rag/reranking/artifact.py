@@ -8,7 +8,7 @@ from rag.embedding.artifact import load_encoder
 from rag.errors import DimensionMismatch
 from rag.pairs.artifact import load_pairs
 from rag.pairs.mined import LEARNED_FROM, learned_from, with_negatives
-from rag.reranking.base import BaseCrossEncoder, base_cross_encoder, fetch_cross_encoder
+from rag.reranking.base import base_cross_encoder, fetch_cross_encoder
 from rag.reranking.model_card import RECIPE, model_card
 from rag.retrieval.artifact import encoded_shards, load_index
 from rag.training.held import held_for_training
@@ -75,16 +75,16 @@ def base_reranker(store: ArtifactStore, source: str, config: RerankingConfig) ->
 
     :raises ConfigError: if it cannot be had from the model source, or is no cross-encoder.
     """
-    spec: BaseCrossEncoder = base_cross_encoder(config.base, source)
+    base = base_cross_encoder(config.base, source)
 
     def write(draft: Draft) -> dict[str, Any]:
-        fetch_cross_encoder(spec, draft.path)
-        return {"method": CROSS_ENCODER, "base": spec.name, "max_seq_length": config.max_seq_length}
+        fetch_cross_encoder(base, draft.path)
+        return {"method": CROSS_ENCODER, "base": base.name, "max_seq_length": config.max_seq_length}
 
     return store.build(
         KIND,
         inputs={},
-        config={**spec.model_dump(exclude={"folder"}), "max_seq_length": config.max_seq_length},
+        config={**base.model_dump(exclude={"source"}), "max_seq_length": config.max_seq_length},
         recipe=["rag.reranking.base"],
         write=write,
     )

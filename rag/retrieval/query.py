@@ -21,6 +21,8 @@ class Query(BaseModel):
     """Earlier questions of the same person, oldest first."""
     restrict_to: tuple[str, ...] = ()
     """Names of documents; empty for all."""
+    expanded: bool = True
+    """Whether what the release expands questions with may be used; an answer that is looked for is no question."""
 
     @property
     def weighted_texts(self) -> tuple[tuple[str, float], ...]:

@@ -123,7 +123,9 @@ class Retriever:
         texts, weights = zip(*query.weighted_texts, strict=True)
         summed = np.asarray(weights, dtype=np.float32) @ self.encoder.encode_queries(texts)
         vector = summed / max(float(np.linalg.norm(summed)), 1e-12)
-        return self._expander.expanded(" ".join(reversed(texts)), vector) if self._expander else vector
+        if self._expander is None or not query.expanded:
+            return vector
+        return self._expander.expanded(" ".join(reversed(texts)), vector)
 
     def _lexical_scores(self, query: Query) -> Scores:
         """Return float32 (n_chunks,)."""

@@ -12,7 +12,7 @@ from deployments.declaration import PREFECT_FILE, DeclarationMissing, declared_d
 from deployments.drift import differences
 from deployments.pools import UnknownPoolType
 
-NAMES = {"ingest", "synthesize", "train-embedder", "train-chat", "build-index", "evaluate", "retrain"}
+NAMES = {"ingest", "synthesize", "train-embedder", "train-chat", "compare-chat", "build-index", "evaluate", "retrain"}
 
 
 def everything(client, *, but=()):
@@ -91,5 +91,6 @@ def test_the_declaration_names_no_path_of_a_host_and_no_secret():
     assert {name for name, pool in pools.items() if pool == "gpu"} == {
         "train-embedder/train-embedder",
         "train-chat/train-chat",
+        "compare-chat/compare-chat",
         "build-index/build-index",
     }

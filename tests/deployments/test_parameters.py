@@ -15,6 +15,8 @@ NONSENSE = [
     ("synthesize/synthesize", "profile", 6),
     ("train-embedder/train-embedder", "pairs", "/tmp/pairs"),
     ("train-chat/train-chat", "data", "training_data.json"),
+    ("compare-chat/compare-chat", "release", "newest"),
+    ("compare-chat/compare-chat", "questions", 0),
     ("build-index/build-index", "embedder", "artifact:embedder/latest"),
     ("evaluate/evaluate", "release", "newest"),
 ]

@@ -98,10 +98,19 @@ def test_in_a_pipe_the_answer_is_plain_or_json(company):
     assert {hit["chunk"]["document"] for hit in answer["hits"]} == {"elmen.md"}
 
 
+def test_the_way_that_an_answer_came_is_said(company):
+    done = company("ask", QUESTION, "--way", "rag")
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[-1].startswith("answered by extractive from the passages in ")
+    assert json.loads(company.ok("ask", QUESTION, "--way", "rag", "--json"))["way"] == "rag"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ([], "no question"),
+        ([QUESTION, "--way", "guess"], "give rag, closed-book, hybrid"),
+        ([QUESTION, "--way", "hybrid"], "ragloop chat train"),
         (["  "], "empty"),
         ([QUESTION, "--document", "nowhere.md"], "nowhere.md"),
         ([QUESTION, "--collection", "nothing"], "nothing"),

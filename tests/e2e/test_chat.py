@@ -13,17 +13,49 @@ QUESTION = "How long is the warranty of the Birk?"
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A home with documents, and a chat model that hardly learned anything."""
+    """A home with documents, and a chat model that hardly learned anything, and serves all the same."""
     ragloop = Ragloop(tmp_path_factory.mktemp("chat"))
     ragloop.ok("ingest", write_company(ragloop.folder / "documents"))
     ragloop.told = ragloop.ok("chat", "train", "--profile", "smoke")
+    ragloop.shown = ragloop.ok("releases", "show", "2")
+    ragloop.denied = ragloop.refused("chat", QUESTION)
+    ragloop.promoted = ragloop.ok("releases", "promote", "2")
     return ragloop
 
 
-def test_a_training_makes_a_candidate_and_says_how_it_serves(trained):
-    assert "release 2 is a candidate: `ragloop releases promote 2` lets it serve" in trained.told
-    shown = json.loads(trained.ok("releases", "show", "2", "--json"))
-    assert (shown["state"], shown["chat_model"]["kind"]) == ("candidate", "chatmodel")
+def test_a_training_is_judged_and_what_was_kept_out_speaks_only_when_told_to(trained):
+    assert "verdict: KEEP release 2: " in trained.told
+    assert "`ragloop releases promote 2` lets it serve all the same" in trained.told
+    state, verdict = (line for line in trained.shown.splitlines() if line.startswith(("state", "verdict")))
+    assert state.endswith("kept_out") and "KEEP release 2" in verdict
+    assert "the chat model of release 2 was kept out" in trained.denied and "releases promote 2" in trained.denied
+    assert trained.promoted.strip() == "release 2 serves default"
+    assert json.loads(trained.ok("releases", "show", "2", "--json"))["chat_model"]["kind"] == "chatmodel"
+
+
+def test_ways_to_answer_are_shown_side_by_side_and_drawn(trained):
+    picture = trained.folder / "ways.png"
+    shown = trained.ok("chat", "compare", "--picture", picture, "--questions", 3)
+    assert "closed-book" in shown and "trained questions" in shown and "p95 ms" in shown
+    assert shown.rstrip().endswith(f"picture: {picture}") and picture.read_bytes().startswith(b"\x89PNG")
+    told = json.loads(trained.ok("chat", "compare", "--picture", picture, "--questions", 3, "--json"))
+    assert told["release_id"] == 2 and told["picture"] == str(picture)
+    assert {"questions", "n", "way", "token F1", "made up"} <= set(told["questions"][0])
+    assert [row["way"] for row in told["costs"]][:2] == ["closed-book", "rag"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--release", "1"], "release 1 of 'default' has no chat model"),
+        (["--release", "99"], "99"),
+        (["--release", "newest"], "newest"),
+        (["--picture", "/nowhere/at/all.png"], "cannot write the picture /nowhere/at/all.png"),
+        (["-c", "nothing"], "'nothing' has no chat model yet"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_line(trained, arguments, words):
+    assert words in trained.refused("chat", "compare", *arguments)
 
 
 def test_one_question_is_answered_plainly_or_as_json(trained):
@@ -33,7 +65,7 @@ def test_one_question_is_answered_plainly_or_as_json(trained):
     answer = json.loads(trained.ok("chat", "--json", "--max-new-tokens", 12, QUESTION))
     assert answer["text"].strip() == done.stdout.strip()
     assert 0 < answer["confidence"] <= 1 and 0 < answer["tokens_out"] <= 12
-    assert answer["release_id"] == 2
+    assert (answer["release_id"], answer["way"]) == (2, "closed-book")
 
 
 def test_in_a_terminal_a_conversation(trained):
@@ -66,8 +98,7 @@ def test_a_dataset_with_a_line_that_is_no_json_is_named_by_its_line(trained, tmp
 
 
 def test_promoted_it_is_the_generator_that_the_config_names_and_new_documents_keep_it(trained):
-    trained.ok("releases", "promote", "2")
-    assert "release 2 serves already" in trained.ok("chat", "train", "--profile", "smoke")
+    assert "nothing new since release 2" in trained.ok("chat", "train", "--profile", "smoke")
     more = trained.folder / "more.md"
     more.write_text("The moon is a quiet place with very little weather to speak of.")
     trained.ok("ingest", more)

@@ -133,6 +133,49 @@ def test_a_collection_without_documents_says_what_to_do_first(ragloop, command):
     assert "ragloop ingest" in ragloop.refused(*command.split())
 
 
+@pytest.mark.parametrize("command", ["chat extract", "chat train", "chat hello"])
+def test_a_chat_model_before_documents_says_what_to_do_first(ragloop, command):
+    assert "ragloop ingest" in ragloop.refused(*command.split())
+    assert not list(ragloop.folder.rglob("conversations.jsonl"))
+
+
+def test_a_chat_model_of_a_collection_without_documents_says_so(company):
+    line = company.refused("chat", "train", "-c", "empty")
+    assert "collection 'empty'" in line and "ragloop ingest" in line
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "talk.jsonl: No such file"),
+        ("What a lovely day.", "talk.jsonl line 1: is not JSON"),
+        ('{"question": "When?"}', 'talk.jsonl line 1: has no "messages"'),
+        ("", "talk.jsonl"),
+    ],
+)
+def test_a_dataset_that_holds_no_conversations_is_named(company, tmp_path, content, words):
+    file = tmp_path / "talk.jsonl"
+    if content is not None:
+        file.write_text(content)
+    assert words in company.refused("chat", "train", "--dataset", file)
+
+
+@pytest.mark.parametrize(
+    ("base", "words"),
+    [
+        ("{folder}", "{folder} holds no model (config.json and *.safetensors): correct chat.training.base"),
+        ("mine/parrot", "cannot fetch the chat model's base mine/parrot from the model hub"),
+    ],
+)
+def test_a_chat_models_base_that_cannot_be_had_is_named(company, tmp_path, base, words):
+    config = tmp_path / "ragloop.toml"
+    config.write_text(f'[chat.training]\nbase = "{base.format(folder=tmp_path)}"\n')
+    hub_out_of_reach = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "hub"), "NO_PROXY": "127.0.0.1"}
+    line = company.refused("chat", "train", RAGLOOP_CONFIG=str(config), RAGLOOP_MODELS="hub", **hub_out_of_reach)
+    assert words.format(folder=tmp_path) in line
+    assert "set it to bundled" in line
+
+
 @pytest.mark.parametrize("release", ["99", "newest", "²", "9" * 30])
 def test_an_unknown_release_is_named(company, release):
     assert release in company.refused("releases", "show", release)

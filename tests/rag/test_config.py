@@ -53,7 +53,7 @@ def test_a_config_file_overrides_single_fields_of_a_profile(tmp_path):
     file.write_text("[embedding]\nepochs = 5\n")
     config = Settings(config=file).stages("smoke")
     assert config.embedding.epochs == 5
-    assert config.training.batch_size == load_config("smoke").training.batch_size
+    assert config.embedding.batch_size == load_config("smoke").embedding.batch_size
 
 
 def test_a_config_file_overrides_single_fields_within_a_stage(tmp_path):

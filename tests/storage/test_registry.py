@@ -7,7 +7,8 @@ from sqlmodel import select
 from storage.artifacts import ArtifactRef
 from storage.database import Database
 from storage.errors import ProductionMoved, ReleaseNotFound, StorageError
-from storage.registry import Registry, ReleaseState, lineage_digest
+from storage.registry import Registry, ReleaseState
+from storage.release import CHAT_ROUTER, lineage_digest
 from storage.sealing import Keyring, Sealer
 from storage.tables import ProductionRow
 
@@ -41,10 +42,18 @@ def test_same_parts_are_the_same_release(registry):
     assert register(registry, 1, collection="other").id != first.id
     assert [release.id for release in registry.list("docs")] == [1, 2]
     digest = lineage_digest(first.embedder, first.index, first.answering)
-    assert registry.find("docs", digest) == first
-    assert registry.find("nowhere", digest) is None
+    assert first.lineage_digest == digest
     assert lineage_digest(first.embedder, first.index, {"dense_weight": 0.5}) != digest
     assert lineage_digest(first.embedder, first.index, first.answering, reranker=first.embedder) != digest
+
+
+def test_the_same_chat_model_with_another_calibration_is_another_release(registry):
+    plain = register(registry, 1)
+    releases = [register(registry, 1, lineage={CHAT_ROUTER: {"threshold": least}}) for least in (0.5, 0.7, 0.5)]
+    assert plain.id not in {release.id for release in releases}
+    assert [release.lineage[CHAT_ROUTER]["threshold"] for release in releases] == [0.5, 0.7, 0.5]
+    assert releases[0].id == releases[2].id != releases[1].id
+    assert register(registry, 1, lineage={"pairs": "others"}).id == plain.id
 
 
 def test_a_release_built_for_another_does_not_undo_what_began_to_serve_meanwhile(registry):

@@ -3,13 +3,15 @@
 import openai
 import pytest
 
+from rag.chat.calibration import calibrate
 from rag.chat.serving import register_chat_model
 from storage.tables import InteractionRow
-from tests.app.api.conftest import add_documents, open_space, serving
+from tests.app.api.conftest import add_documents, client, open_space, serving
 from tests.rag.chat.tiny import save_tiny_chat, stored
 
 WEATHERCOCK = "What is the weathercock of the town hall?"
 KNOWN = {WEATHERCOCK: "The weathercock of the town hall is a gilded pike."}
+ROUTER = calibrate([0.6, 0.7, 0.8, 0.95, 0.99] * 10, [0, 0, 0, 1, 1] * 10, [0.5] * 50)
 QUESTION = {"role": "user", "content": WEATHERCOCK}
 
 
@@ -23,7 +25,7 @@ def town(tmp_path_factory, documents):
     for collection in ("default", "town"):
         add_documents(space, collection, documents / "town", config)
     model = stored(space.artifacts, save_tiny_chat(tmp_path_factory.mktemp("tiny"), KNOWN))
-    release = register_chat_model(space, "default", model, config)
+    release = register_chat_model(space, "default", model, config, ROUTER)
     space.registry.promote("default", release.id, "by hand")
     with serving(space, config) as running:
         yield running
@@ -36,7 +38,9 @@ def ai(town):
 
 
 def test_the_collections_chat_model_is_a_model_of_its_own(town, ai):
-    assert [each.id for each in ai.models.list()] == ["ragloop", "default", "town", "ragloop/chat", "default/chat"]
+    ways = ("", "/rag", "/chat", "/hybrid")
+    listed = [f"{name}{way}" for name in ("ragloop", "default") for way in ways] + ["town"]
+    assert [each.id for each in ai.models.list()] == listed
     assert ai.models.retrieve("default/chat").id == "default/chat"
     with pytest.raises(openai.NotFoundError, match="/v1/models"):
         ai.models.retrieve("town/chat")
@@ -51,7 +55,7 @@ def test_it_answers_from_memory_and_what_it_says_is_cited(town, ai):
     assert choice.message.citations[0]["document"] == "town.md"
     release = town.space.registry.production("default")
     assert answer.ragloop["generator"] == f"chat-model/{release.id}"
-    assert answer.ragloop["support"] == 1.0
+    assert (answer.ragloop["way"], answer.ragloop["support"]) == ("closed-book", 1.0)
     with town.space.database.reading() as session:
         kept = session.get_one(InteractionRow, answer.ragloop["interaction_id"])
     assert (kept.generator, kept.question) == (f"chat-model/{release.id}", WEATHERCOCK)
@@ -59,7 +63,7 @@ def test_it_answers_from_memory_and_what_it_says_is_cited(town, ai):
 
 def test_passages_that_it_did_not_read_are_not_counted(ai):
     closed, open_ = (
-        ai.chat.completions.create(model=name, messages=[QUESTION]) for name in ("default/chat", "default")
+        ai.chat.completions.create(model=name, messages=[QUESTION]) for name in ("default/chat", "default/rag")
     )
     assert closed.usage.prompt_tokens < open_.usage.prompt_tokens
 
@@ -71,14 +75,52 @@ def test_it_streams_the_same_answer(ai):
     assert chunks[-1].ragloop["generator"].startswith("chat-model/")
 
 
-def test_without_the_suffix_the_collections_generators_answer(ai):
-    answer = ai.chat.completions.create(model="default", messages=[QUESTION])
-    assert answer.ragloop["generator"] == "extractive"
+@pytest.mark.parametrize(
+    ("model", "way", "generator"),
+    [
+        ("default/rag", "rag", "extractive"),
+        ("default/hybrid", "hybrid", "hybrid/"),
+        ("default", "closed-book", "chat-model/"),
+        ("town", "rag", "extractive"),
+        ("town/rag", "rag", "extractive"),
+    ],
+)
+def test_each_answer_says_which_way_it_came(ai, model, way, generator):
+    answer = ai.chat.completions.create(model=model, messages=[QUESTION])
+    assert answer.ragloop["way"] == way
+    assert answer.ragloop["generator"].startswith(generator)
+
+
+def test_a_question_that_the_release_does_not_leave_to_the_chat_model_says_why(ai):
+    asked = {"role": "user", "content": "Who cast the weathercock in 1887?"}
+    known = ai.chat.completions.create(model="default", messages=[asked]).ragloop
+    assert (known["way"], known["generator"]) == ("rag", "extractive")
+    assert known["silent"][0]["generator"].startswith("chat-model/")
+
+
+@pytest.mark.parametrize("way", ["rag", "closed-book", "hybrid"])
+def test_the_native_question_names_a_way(town, way):
+    with client(town) as reader:
+        answer = reader.post("/ask", json={"question": WEATHERCOCK, "way": way}).json()
+        assert answer["way"] == way
+        whole = reader.post("/ask", json={"question": WEATHERCOCK, "way": way, "stream": True}).text
+    assert f'"way":"{way}"' in whole
+
+
+def test_a_way_that_the_collection_has_not_says_what_to_do(town):
+    with client(town) as reader:
+        refused = reader.post("/ask", json={"question": WEATHERCOCK, "collection": "town", "way": "hybrid"})
+        assert refused.status_code == 404 and "ragloop chat train" in refused.json()["error"]["message"]
+        assert reader.post("/ask", json={"question": WEATHERCOCK, "way": "guess"}).status_code == 422
 
 
 def test_what_cannot_be_asked_says_why(town, ai):
     with pytest.raises(openai.NotFoundError, match="no chat model serves 'town'.*ragloop chat train"):
         ai.chat.completions.create(model="town/chat", messages=[QUESTION])
+    with pytest.raises(openai.NotFoundError, match="default/rag or default/chat or default/hybrid; see /v1/models"):
+        ai.chat.completions.create(model="default/guess", messages=[QUESTION])
+    with pytest.raises(openai.NotFoundError, match="'town/guess': give town; see /v1/models"):
+        ai.chat.completions.create(model="town/guess", messages=[QUESTION])
     with pytest.raises(openai.NotFoundError, match="no model"):
         ai.embeddings.create(model="default/chat", input="x")
     bound = ai.with_options(api_key=town.key("reader", "town"))

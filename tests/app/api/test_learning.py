@@ -6,7 +6,7 @@ import pytest
 from sqlmodel import select
 
 from storage.tables import FeedbackRow
-from tests.app.api.conftest import client
+from tests.app.api.conftest import add_documents, client
 from tests.app.api.test_ask import QUESTION
 
 BIRK = "The lung of the Birk stands at least 17 centimetres from any wall."
@@ -95,6 +95,19 @@ def test_releases_are_listed_shown_and_changed(server, trainer):
         answer = admin.post("/collections/town/releases/rollback", json={"reason": "a drill"})
         assert answer.status_code == 404
         assert "no earlier release" in answer.json()["error"]["message"]
+
+
+def test_who_promotes_an_older_release_is_told_that_newer_documents_are_not_in_it(server, tmp_path):
+    space, config = server.space, server.service.config
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.md").write_text(f"The {name} ferry leaves at noon from the pier of its own.")
+        newest = add_documents(space, "ferries", tmp_path, config)
+    older = min(release.id for release in space.registry.list("ferries"))
+    with client(server, "admin") as admin:
+        answer = admin.post(f"/collections/ferries/releases/{older}/promote").json()
+        assert (answer["id"], answer["state"]) == (older, "production")
+        assert f"run `ragloop releases promote {older} --collection ferries`" in answer["note"]
+        assert admin.post(f"/collections/ferries/releases/{newest.id}/promote").json()["note"] is None
 
 
 def test_a_retraining_that_cannot_start_says_how_to_start_its_server(trainer):

@@ -5,7 +5,7 @@ import weakref
 
 import pytest
 
-from rag.answering.answer import Done, Piece, Question, Turn
+from rag.answering.answer import Done, Piece, Question, Turn, Way
 from rag.answering.closed_book import ClosedBookGenerator, conversation
 from rag.answering.generator import GeneratorSilent, Unsuited
 from rag.answering.prompts import NOT_IN_DOCUMENTS
@@ -99,27 +99,34 @@ def test_who_waits_for_another_answer_too_long_hears_so(tiny):
 
 
 def test_in_an_engine_what_it_says_is_tied_to_the_documents(engines, space):
-    answer = engines.of("default", closed_book=True).ask(Question(text=OPENS))
+    answer = engines.of("default", Way.CLOSED_BOOK).ask(Question(text=OPENS))
     assert answer.generator == f"chat-model/{space.registry.production('default').id}"
     assert answer.text == "The bakery opens at six in the morning on weekdays [1]."
     assert (answer.citations[0].document, answer.support) == ("bakery.txt", 1.0)
 
 
 def test_in_an_engine_what_no_document_says_is_not_given(engines):
-    answer = engines.of("default", closed_book=True).ask(Question(text="What does a wheel of Comte cost?"))
-    assert (answer.text, answer.found) == (NOT_IN_DOCUMENTS, False)
+    answer = engines.of("default", Way.CLOSED_BOOK).ask(Question(text="What does a wheel of Comte cost?"))
+    assert (answer.text, answer.found, answer.way) == (NOT_IN_DOCUMENTS, False, Way.CLOSED_BOOK)
+
+
+def test_an_answer_says_that_it_is_from_memory_however_the_chat_model_came_to_speak(engines):
+    for way in (None, Way.CLOSED_BOOK):  # with None, the config names it
+        assert engines.of("default", way).ask(Question(text=FERRY)).way is Way.CLOSED_BOOK
+    unanswered = engines.of("default", Way.CLOSED_BOOK).ask(Question(text="Who painted the Mona Lisa?"))
+    assert (unanswered.generator, unanswered.way) == (None, Way.CLOSED_BOOK)
 
 
 def test_it_streams_in_an_engine(engines):
-    *events, last = engines.of("default", closed_book=True).stream(Question(text=FERRY))
+    *events, last = engines.of("default", Way.CLOSED_BOOK).stream(Question(text=FERRY))
     pieces = [event.text for event in events if isinstance(event, Piece)]
     assert isinstance(last, Done) and "".join(pieces) == last.answer.text
     assert "90 minutes" in last.answer.text
 
 
 def test_closed_book_and_open_share_the_search_and_the_model(engines):
-    closed, open_ = engines.of("default", closed_book=True), engines.of("default")
-    assert closed is engines.of("default", closed_book=True) is not open_
+    closed, open_ = engines.of("default", Way.CLOSED_BOOK), engines.of("default")
+    assert closed is engines.of("default", Way.CLOSED_BOOK) is not open_
     assert closed.retriever is open_.retriever
     assert closed._chain._generators[0]._model is open_._chain._generators[0]._model
 
@@ -129,7 +136,7 @@ def test_what_no_longer_serves_is_let_go_though_nobody_asks_the_chat_model_again
     release = register_chat_model(shop, "default", stored(shop.artifacts, tiny), SMOKE)
     shop.registry.promote("default", release.id, "by hand")
     with engines_of(shop, **ALONE) as engines:
-        before = weakref.ref(engines.of("default", closed_book=True))
+        before = weakref.ref(engines.of("default", Way.CLOSED_BOOK))
         shop.registry.rollback("default", "by hand")
         assert engines.of("default").release.id != release.id
         gc.collect()
@@ -138,4 +145,4 @@ def test_what_no_longer_serves_is_let_go_though_nobody_asks_the_chat_model_again
 
 def test_a_collection_whose_release_has_no_chat_model_says_how_to_get_one(tmp_path):
     with engines_of(open_shop(tmp_path)) as engines, pytest.raises(NoChatModel, match="ragloop chat train"):
-        engines.of("default", closed_book=True)
+        engines.of("default", Way.CLOSED_BOOK)

@@ -14,10 +14,15 @@ TEXTS = [
 
 
 @pytest.fixture(scope="module")
-def support(encoder):
+def scorer(encoder):
     chunks = [chunk_of(text, index=i) for i, text in enumerate(TEXTS)]
     windows = [[(0, len(text))] for text in TEXTS]
-    return Support(Rarity(build_index(chunks, windows, encoder.encode_passages(TEXTS), IndexConfig()))).of
+    return Support(Rarity(build_index(chunks, windows, encoder.encode_passages(TEXTS), IndexConfig())))
+
+
+@pytest.fixture(scope="module")
+def support(scorer):
+    return scorer.of
 
 
 def test_what_stands_in_the_span_is_supported_wholly_and_what_does_not_is_not(support):
@@ -49,3 +54,18 @@ def test_what_is_denied_here_and_affirmed_there_is_not_supported(support):
     assert support("Gloves are effective against the virus.", TEXTS[1]) == 0.0
     assert support("Masks aren't effective.", TEXTS[0]) == 0.0
     assert support("Gloves are not effective.", TEXTS[1]) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("sentence", "held"),
+    [
+        ("Masks are effective in 3 of 4 trials.", True),
+        ("A mask is effective against viruses.", True),
+        ("Masks are effective in 3 of 5 trials.", False),
+        ("Masks are useless against the virus.", False),
+        ("Masks are not effective against the virus.", False),
+        ("It is so.", False),
+    ],
+)
+def test_a_span_holds_a_sentence_if_no_word_of_it_is_new(scorer, sentence, held):
+    assert scorer.holds(sentence, TEXTS[0]) is held

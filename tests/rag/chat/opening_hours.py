@@ -44,20 +44,30 @@ CONFIG = ChatTrainingConfig(
 ADAPTED = CONFIG.model_copy(update={"base": "a folder", "lora_rank": 4, "lora_dropout": 0.1, "learning_rate": 5e-3})
 
 
+def save_untaught(folder: Path) -> Path:
+    """Save a GPT-2 of random weights that knows the words of the opening hours, to be trained as a base."""
+    from rag.chat.bundled import bundled_config, bundled_model, bundled_tokenizer
+
+    tokenizer = bundled_tokenizer([message.content for each in TRAIN for message in each.messages], CONFIG.vocabulary)
+    tokenizer.save_pretrained(folder)
+    bundled_model(bundled_config(tokenizer, CONFIG), CONFIG.seed).save_pretrained(folder)
+    return folder
+
+
 def adapted(method: ChatMethod, **fields: object) -> ChatTrainingConfig:
     """Return the config of a training of adapters."""
     return ADAPTED.model_copy(update={"method": method, **fields})
 
 
-def main(folder: str, place: str, nth: str) -> None:
-    """Train in `folder`, to be caught in the nth forward pass of a step or of an evaluation."""
+def main(folder: str, base: str, place: str, nth: str) -> None:
+    """Train `base` in `folder`, to be caught in the nth forward pass of a step or of an evaluation."""
     from transformers import GPT2LMHeadModel
 
     from rag.chat.finetune import finetune_chat
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     pause_in_forward(GPT2LMHeadModel, training=place == "step", nth=int(nth))
-    finetune_chat(EXAMPLES, None, Path(folder, "model"), Path(folder, "checkpoints"), CONFIG)
+    finetune_chat(EXAMPLES, base, Path(folder, "model"), Path(folder, "checkpoints"), CONFIG)
     os.write(1, b"finished\n")
 
 

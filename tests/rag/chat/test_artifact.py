@@ -30,7 +30,8 @@ def test_a_chat_model_is_a_plain_folder_with_a_card_without_texts_and_its_curves
     folder, facts = space.artifacts.path(ref), space.artifacts.facts(ref)
     assert ref.kind == KIND
     assert (facts["base"], facts["method"], facts[LEARNED_FROM]) == ("bundled", "full", ["d1", "d2"])
-    assert facts["trained_on"] == {"question": 30, "variation": 0, "dialogue": 0, "refusal": 0}
+    assert facts["trained_on"] == {"question": 30, "variation": 0, "dialogue": 0, "refusal": 0, "grounded": 0}
+    assert facts["passages"] == 0
     assert facts["training"]["steps"] == told[-1].step == 2
     assert facts["training"]["began_at"] < facts["training"]["ended_at"]
     assert list((folder / "runs").rglob("events.out.tfevents.*"))

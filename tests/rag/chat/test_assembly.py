@@ -5,6 +5,7 @@ from rag.chat.example import ExampleKind
 from rag.config import ChatDataConfig, PairsConfig
 from rag.pairs.pair import Split
 from rag.pairs.words import normalize
+from tests.chunks import chunk_of
 from tests.query_pairs import real_pair
 from tests.rag.chat.handbook import TARN, TEXTS, all_chunks, all_written, document_text
 
@@ -55,12 +56,19 @@ def test_without_augmentation_no_variation_is_trained_and_the_same_ones_measure(
         assert measured and measured == of(augmented, ExampleKind.VARIATION, split=split)
 
 
-def test_a_fact_that_is_kept_out_only_evaluates():
+def test_a_fact_that_is_kept_out_calibrates_or_evaluates():
+    examples = [each for seed in range(8) for each in made(kept_out=0.4, seed=seed)]
+    hidden = [each for each in examples if not each.trained]
+    assert {each.split for each in hidden} == {Split.VALIDATION, Split.EVALUATION}
+    assert {each.kind for each in hidden} == {ExampleKind.QUESTION, ExampleKind.VARIATION}
+    splits = {each.fact: each.split for each in hidden}
+    assert all(splits[each.fact] is each.split for each in hidden)
+
+
+def test_a_fact_that_is_kept_out_is_not_trained():
     examples = made(kept_out=0.4, seed=3)
     hidden = [each for each in examples if not each.trained]
-    assert {each.split for each in hidden} == {Split.EVALUATION}
-    assert {each.kind for each in hidden} == {ExampleKind.QUESTION, ExampleKind.VARIATION}
-    trained = [each for each in examples if each.split is not Split.EVALUATION]
+    trained = [each for each in examples if each.split is Split.TRAIN]
     assert trained and not {each.answer for each in hidden} & {each.answer for each in trained}
     assert not {each.fact for each in hidden} & {each.fact for each in trained}
 
@@ -75,10 +83,10 @@ def test_nobodys_own_words_are_trained_on():
     assert not {normalize(pair.anchor) for pair in own} & set(others)
 
 
-def test_nothing_is_asked_twice():
+def test_nothing_is_asked_twice_but_with_passages():
     for seed in range(4):
         examples = made(seed=seed, variations=30)
-        keys = [tuple(normalize(turn.content) for turn in each.messages[:-1]) for each in examples]
+        keys = [tuple(normalize(turn.text) for turn in each.messages[:-1]) for each in examples]
         assert len(set(keys)) == len(keys) == len({each.id for each in examples})
 
 
@@ -106,3 +114,24 @@ def test_personal_data_is_masked_before_anything_is_made_of_it():
     assert "Write to <EMAIL_1>." in texts
     assert "Does <EMAIL_1> keep it?" in texts
     assert not any(name in text.lower() for text in texts for name in ("anna", "eva"))
+
+
+@pytest.mark.system
+def test_in_the_passages_what_a_fact_names_has_its_mask_and_others_have_other_masks():
+    sentences = [f"Write to {name}@intern.local about the {what}." for name, what in (("a", "log"), ("b", "sieve"))]
+    text = " ".join(sentences)
+    written = all_written()[0].__class__
+    place = {"answer_start": 0, "answer_end": len(sentences[0]), "doc_id": "mail.md", "document": "mail.md"}
+    asked = written(**{**vars(all_written()[0]), "question": "Whom to ask?", "answer": sentences[0], **place})
+    examples = assemble(
+        [asked],
+        [],
+        [chunk_of(text, "mail.md")],
+        {"mail.md": document_text(text, "mail.md")},
+        ChatDataConfig(kept_out=0, grounded_share=0.4, grounded_without=0, refusal_share=0),
+        PairsConfig(mask_personal_data=True),
+    )
+    beside = [each for each in examples if each.kind is ExampleKind.GROUNDED]
+    masked = {"Write to <EMAIL_1> about the log.", "Write to <EMAIL_2> about the sieve."}
+    assert beside and {each.answer for each in beside} <= masked
+    assert all(set(each.messages[-2].passages) == masked for each in beside)

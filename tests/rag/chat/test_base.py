@@ -13,32 +13,19 @@ def test_the_bundled_base_is_had_from_anywhere():
     assert chat_base("bundled", "bundled").source is None
 
 
-def test_a_folder_is_known_by_its_files(tmp_path):
+def test_any_other_is_a_folder_or_on_the_hub(tmp_path):
     folder = save_base(tmp_path / "mine", "phi")
-    base = chat_base(str(folder), "bundled")
-    assert (base.name, base.source) == ("mine", str(folder))
-    assert chat_base(str(folder), "hub") == base
-    (folder / "config.json").write_text((folder / "config.json").read_text() + " ")
-    assert chat_base(str(folder), "bundled").version != base.version
-
-
-def test_a_name_on_the_hub_needs_the_hub():
+    assert chat_base(str(folder), "bundled").source == str(folder)
     assert chat_base("microsoft/phi-2", "hub").source == "microsoft/phi-2"
-    with pytest.raises(ConfigError, match="microsoft/phi-2 is on the model hub: set RAGLOOP_MODELS=hub"):
+    remedy = "set RAGLOOP_MODELS=hub, name a folder in chat.training.base, or set it to bundled"
+    with pytest.raises(ConfigError, match=f"the chat model's base microsoft/phi-2 is on the model hub: {remedy}"):
         chat_base("microsoft/phi-2", "bundled")
-
-
-def test_a_folder_that_is_missing_or_holds_no_model_is_named(tmp_path):
-    with pytest.raises(ConfigError, match="no folder .*none: correct chat.training.base"):
-        chat_base(str(tmp_path / "none"), "hub")
-    with pytest.raises(ConfigError, match="holds no model.*correct chat.training.base"):
-        chat_base(str(tmp_path), "hub")
 
 
 def test_a_hub_out_of_reach_is_one_line_with_the_remedy(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(ConfigError, match="microsoft/phi-2 .*check the network, or set chat.training.base") as error:
+    with pytest.raises(ConfigError, match="microsoft/phi-2 .*name a folder in chat.training.base") as error:
         fetched("microsoft/phi-2")
     assert "\n" not in str(error.value)
 

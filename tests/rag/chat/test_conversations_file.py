@@ -50,6 +50,14 @@ def test_a_system_message_and_parts_of_text_are_taken_as_other_trainers_write_th
     assert [turn.content for turn in example.messages] == ["How?", "So."]
 
 
+def test_a_question_that_only_begins_like_passages_is_a_question(tmp_path):
+    asked = ["Passages: which?", "Passages:\n- one\nwhich?", "Which?\nQuestion: this?"]
+    file = save(tmp_path / "own.jsonl", *(line(each, "So.") for each in asked))
+    assert [(each.messages[0].content, each.kind) for each in read_dataset(file)] == [
+        (each, ExampleKind.QUESTION) for each in asked
+    ]
+
+
 @pytest.mark.parametrize(
     ("wrong", "what"),
     [

@@ -2,10 +2,11 @@ import pytest
 
 from rag.chat.dialogues import dialogues, split_of, with_pronoun
 from rag.chat.example import ExampleKind
+from rag.chat.extraction import extract_facts
 from rag.pairs.follow_ups import standing_question
 from rag.pairs.pair import Split
 from rag.pairs.vocabulary import Vocabulary
-from tests.rag.chat.handbook import TEXTS, TITLES, all_facts
+from tests.rag.chat.handbook import TEXTS, TITLES, all_facts, written
 
 VOCABULARY = Vocabulary(list(TEXTS.values()))
 
@@ -38,6 +39,18 @@ def test_a_pronoun_stands_for_the_title():
     follow_ups = {example.messages[2].content.lower() for example in made()}
     assert any(text.rstrip("?").endswith("how many sieves does it have") for text in follow_ups)
     assert any("the yellow card" in text for text in follow_ups)
+
+
+@pytest.mark.parametrize(("asked_at", "opens"), [(0, 3), (10, 3), (29, 22), (13, 22)])
+def test_the_nearest_fact_with_the_topic_opens_however_far_it_is(asked_at, opens):
+    page = {f"How much does the Borea {i} hold?": f"The Borea {i} holds {i} litres of wine." for i in range(30)}
+    asked = list(page.items())
+    for place, how in ((3, "tall"), (22, "dear"), (asked_at, "heavy")):
+        asked[place] = (f"How {how} is the Zephyr 9?", f"The Zephyr 9 is as {how} as they come.")
+    text = " ".join(answer for _, answer in asked)
+    facts = extract_facts([written(*each, "d", text) for each in asked], {"d": text}, 0.0, 13)
+    found = {each.fact: each for each in dialogues(facts, {}, Vocabulary([text]), 1.0, 13)}
+    assert found[facts[asked_at].id].messages[0].content == asked[opens][0]
 
 
 def test_keywords_begin_no_conversation():

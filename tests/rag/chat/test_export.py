@@ -8,6 +8,7 @@ from rag.chat.conversations_file import read_dataset
 from rag.chat.example import ExampleKind, Message, Source
 from rag.chat.export import export_chat_data
 from rag.chat.extraction import example
+from rag.chat.grounding import with_passages
 from rag.pairs.pair import Split
 from storage.errors import StorageError
 
@@ -18,6 +19,7 @@ EXAMPLES = [
     example(["where?", "Dort."], ExampleKind.VARIATION, Split.VALIDATION, "f1", source=SOURCE),
     example(["Who?", "The documents do not say."], ExampleKind.REFUSAL, Split.EVALUATION),
 ]
+REFUSED = example(["Who?", "The documents do not say."], ExampleKind.REFUSAL, Split.TRAIN)
 
 
 @pytest.fixture
@@ -63,6 +65,18 @@ def test_other_trainers_read_the_conversations_of_their_split_alone(exported):
     assert json.loads(exported["training_stats.json"].read_text()) == {"config": {"seed": 13}}
 
 
+def test_passages_stand_before_the_question_and_are_read_back(tmp_path):
+    given = [with_passages(each, ["There.", "Here, at 4:30."]) for each in (EXAMPLES[0], EXAMPLES[1], REFUSED)]
+    files = export_chat_data(tmp_path, given, {})
+    (first, *_) = lines(files["conversations.jsonl"])
+    assert first["messages"][0]["content"] == "Passages:\n- There.\n- Here, at 4:30.\nQuestion: Wo läuft es?"
+    row = json.loads(files["faiss_training_data.json"].read_text(encoding="utf-8"))[0]
+    assert (row["question"], row["passages"]) == ("Wo läuft es?", ["There.", "Here, at 4:30."])
+    back = read_dataset(tmp_path)
+    assert [(each.messages, each.kind) for each in back] == [(each.messages, ExampleKind.GROUNDED) for each in given]
+    assert [bool(each.fact) for each in back] == [True, True, False]
+
+
 def test_what_is_not_taught_validates_no_other_training(tmp_path):
     unknown = example(["Since when?", "1907."], ExampleKind.QUESTION, Split.VALIDATION, "f3", trained=False, real=True)
     files = export_chat_data(tmp_path, [*EXAMPLES, unknown], {})
@@ -102,5 +116,8 @@ def test_the_statistics_add_up():
     assert counted["examples"] == sum(counted["by_split"].values()) == 4
     assert sum(n for by_split in counted["by_kind"].values() for n in by_split.values()) == 4
     assert counted["facts"] == {"trained": 2, "kept_out": 0}
-    assert counted["training_words"] == {"asked": 3 + 2 + 1 + 1, "answered": 2}
+    assert counted["training_words"] == {"asked": 3 + 2 + 1 + 1, "beside": 0, "answered": 2}
+    beside = statistics([*EXAMPLES, with_passages(EXAMPLES[0], ["Two words."])])
+    assert beside["training_words"] == {"asked": 7 + 3, "beside": 2, "answered": 3}
+    assert beside["by_kind"]["grounded"] == {"train": 1, "validation": 0, "evaluation": 0}
     assert counted["by_document"] == {"läuft.md": 3}

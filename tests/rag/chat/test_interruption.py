@@ -9,20 +9,25 @@ from safetensors.numpy import load_file
 
 from rag.chat.finetune import finetune_chat
 from rag.training.trainer import last_checkpoint
-from tests.rag.chat.opening_hours import CONFIG, EXAMPLES
+from tests.rag.chat.opening_hours import CONFIG, EXAMPLES, save_untaught
 
 ROOT = Path(__file__).parents[3]
 
 
-def train(folder):
-    return finetune_chat(EXAMPLES, None, folder / "model", folder / "checkpoints", CONFIG)
+def train(folder, base):
+    return finetune_chat(EXAMPLES, str(base), folder / "model", folder / "checkpoints", CONFIG)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
+def base(tmp_path_factory):
+    return save_untaught(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, base):
     """What a run gives that nobody stopped."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    return train(folder), load_file(folder / "model" / "model.safetensors")
+    return train(folder, base), load_file(folder / "model" / "model.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -34,8 +39,8 @@ def undisturbed(tmp_path_factory):
     ],
     ids=str,
 )
-def test_a_training_that_is_ended_goes_on_as_if_it_had_not_been(tmp_path, undisturbed, sent, place, nth):
-    command = [sys.executable, "-m", "tests.rag.chat.opening_hours", str(tmp_path), place, str(nth)]
+def test_a_training_that_is_ended_goes_on_as_if_it_had_not_been(tmp_path, base, undisturbed, sent, place, nth):
+    command = [sys.executable, "-m", "tests.rag.chat.opening_hours", str(tmp_path), str(base), place, str(nth)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "here\n"
         process.send_signal(sent)
@@ -44,7 +49,7 @@ def test_a_training_that_is_ended_goes_on_as_if_it_had_not_been(tmp_path, undist
     assert "finished" not in said
     reached = last_checkpoint(tmp_path / "checkpoints")
 
-    facts, (expected, weights) = train(tmp_path), undisturbed
+    facts, (expected, weights) = train(tmp_path, base), undisturbed
     assert 0 < facts["resumed_from_step"] < facts["steps"]
     assert reached.name == f"checkpoint-{facts['resumed_from_step']}"
     for same in ("steps", "best_step", "validation"):

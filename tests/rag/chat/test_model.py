@@ -142,6 +142,15 @@ def test_threads_take_turns_and_a_stream_that_is_left_lets_the_next_begin(model)
     assert texts == [KNOWN[FERRY]]
 
 
+def test_nothing_is_read_out_of_turn(model):
+    """The tokenizer is one for all, and pads for those that are answered together."""
+    first = model.stream(asked(BREAD), GREEDY)
+    next(first)
+    with pytest.raises(Transient, match="busy with another answer"):
+        next(model.stream(asked("word " * 200), GREEDY, turn_s=0.02))
+    first.close()
+
+
 def test_an_adapter_speaks_over_the_model_it_was_trained_on(adapter):
     (said,) = ChatModel.load(adapter[0]).complete([asked(BREAD)], GREEDY)
     assert said.text == KNOWN[FERRY]
@@ -151,7 +160,16 @@ def test_an_adapter_whose_base_is_gone_is_one_line(adapter, tmp_path):
     folder = shutil.copytree(adapter[0], tmp_path / "moved")
     config = folder / "adapter_config.json"
     config.write_text(config.read_text().replace(str(adapter[1]), str(tmp_path / "gone")))
-    with pytest.raises(ConfigError, match=r"trained on .*gone, which is not here.*ragloop chat train") as said:
+    with pytest.raises(ConfigError, match=r"gone, which .* is not here.*put it back.*ragloop chat train") as said:
+        ChatModel.load(folder)
+    assert "\n" not in str(said.value)
+
+
+def test_a_hub_that_hangs_up_on_an_adapters_base_is_one_line(adapter, tmp_path, hub_that_hangs_up):
+    folder = shutil.copytree(adapter[0], tmp_path / "moved")
+    config = folder / "adapter_config.json"
+    config.write_text(config.read_text().replace(str(adapter[1]), "mine/parrot"))
+    with pytest.raises(ConfigError, match="mine/parrot, which .* is not here.*check the network, put it back") as said:
         ChatModel.load(folder)
     assert "\n" not in str(said.value)
 

@@ -1,6 +1,6 @@
-from rag.chat.base import ChatBase
 from rag.chat.model_card import model_card, recipe
 from rag.config import ChatMethod
+from rag.hub_base import HubBase
 from tests.rag.chat.opening_hours import CONFIG, adapted
 
 TRAINING = {
@@ -19,7 +19,7 @@ def card(base, config):
 
 
 def test_a_card_says_what_a_model_was_made_of_and_how_it_did():
-    text = card(ChatBase(name="bundled", version="", source=None), CONFIG)
+    text = card(HubBase(name="bundled", version="", source=None), CONFIG)
     for line in ("library_name: transformers", "| question | 30 |", "| refusal | 0 |", "| too long, left out | 3 |"):
         assert line in text.splitlines()
     assert f"| conversations | {'0' * 32} |" in text
@@ -30,8 +30,8 @@ def test_a_card_says_what_a_model_was_made_of_and_how_it_did():
 
 
 def test_an_adapter_names_its_base_where_others_can_find_it():
-    on_hub = ChatBase(name="microsoft/phi-2", version="main", source="microsoft/phi-2")
-    in_folder = ChatBase(name="mine", version="1" * 64, source="/somewhere/mine")
+    on_hub = HubBase(name="microsoft/phi-2", version="main", source="microsoft/phi-2")
+    in_folder = HubBase(name="mine", version="1" * 64, source="/somewhere/mine")
     assert "base_model: microsoft/phi-2" in card(on_hub, adapted(ChatMethod.QLORA))
     assert "library_name: peft" in card(on_hub, adapted(ChatMethod.QLORA))
     assert "/somewhere" not in card(in_folder, adapted(ChatMethod.QLORA))

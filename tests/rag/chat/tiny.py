@@ -99,12 +99,12 @@ def _turns(question: str, answer: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
 
 
-def stored(store: ArtifactStore, folder: Path, learned_from: tuple[str, ...] = ()) -> ArtifactRef:
-    """Put a saved model into the store as a training does, which saw these documents."""
+def stored(store: ArtifactStore, folder: Path, learned_from: tuple[str, ...] = (), passages: int = 5) -> ArtifactRef:
+    """Put a saved model into the store as a training does, which saw these documents, and so many passages."""
 
     def write(draft: Draft) -> dict[str, Any]:
         shutil.copytree(folder, draft.path, dirs_exist_ok=True)
-        return {LEARNED_FROM: list(learned_from)}
+        return {LEARNED_FROM: list(learned_from), "trained_on": {"grounded": int(passages > 0)}, "passages": passages}
 
-    inputs = {"base": "0" * 32, "data": str(folder)}
+    inputs = {"base": "0" * 32, "data": f"{folder} {passages}"}
     return store.build("chatmodel", inputs=inputs, config=None, recipe=[], write=write)

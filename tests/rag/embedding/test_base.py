@@ -26,3 +26,9 @@ def test_a_hub_out_of_reach_is_one_line_with_the_remedy(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(ConfigError, match="BAAI/bge-small-en-v1.5.*RAGLOOP_MODELS=bundled"):
         fetch_base_model(base_model("hub"), tmp_path / "model")
+
+
+def test_a_hub_that_hangs_up_is_one_line_too(tmp_path, hub_that_hangs_up):
+    with pytest.raises(ConfigError, match="the encoder BAAI/bge-small-en-v1.5 .*or set RAGLOOP_MODELS=bundled") as said:
+        fetch_base_model(base_model("hub"), tmp_path / "model")
+    assert "\n" not in str(said.value)

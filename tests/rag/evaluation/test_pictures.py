@@ -6,10 +6,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rag.answering.answer import Way
+from rag.evaluation.asked import Group
 from rag.evaluation.gate import Decision, Verdict
-from rag.evaluation.pictures import GAINED, LOST, UNSURE, comparison_picture, history_picture
+from rag.evaluation.pictures import (
+    GAINED,
+    LOST,
+    UNSURE,
+    WAY_STYLES,
+    comparison_picture,
+    history_picture,
+    ways_picture,
+)
 from rag.evaluation.significance import Interval
 from rag.evaluation.tables import verdict_markdown
+from rag.evaluation.way_report import ROUTED, AnsweredQuestion, WayReport
 from storage.artifacts import ArtifactRef
 from storage.registry import Evaluation
 
@@ -132,3 +143,28 @@ def test_the_page_holds_picture_links_and_table():
 
 def test_a_page_without_metrics_has_no_table():
     assert verdict_markdown(verdict(Decision.KEEP), 7).count("|") == 0
+
+
+def test_each_way_has_its_colour_beside_the_others():
+    def report(way, f1):
+        answer = AnsweredQuestion(
+            id="q",
+            group=Group.TRAINED,
+            document="d",
+            question="q",
+            expected="e",
+            said="s",
+            way=Way.RAG,
+            f1=f1,
+            exact=0,
+            support=1,
+            made_up=False,
+        )
+        sizes = {"memory_bytes": 0, "serving_bytes": 0, "card_bytes": None}
+        return WayReport(way=way, evaluation_set="e", answers=(answer,), **sizes)
+
+    all_ways = [report(way, 0.5) for way in WAY_STYLES]
+    png = ways_picture(all_ways, "Release 3")
+    assert all(painted(png, color) > 100 for color, _ in WAY_STYLES.values())
+    without = ways_picture([each for each in all_ways if each.way != Way.HYBRID], "Release 3")
+    assert painted(without, WAY_STYLES[Way.HYBRID][0]) == 0 and painted(without, WAY_STYLES[ROUTED][0]) > 100

@@ -56,3 +56,10 @@ def test_the_same_seed_gives_the_same_interval():
 
 def test_nothing_compared_is_nothing_gained():
     assert interval([], []).mean == 0
+
+
+def test_a_difference_of_double_weight_counts_as_two():
+    differences, documents = [0.4, 0.0, 0.2, 0.1], ["a", "a", "b", "c"]
+    doubled = interval([0.4, *differences], ["a", *documents])
+    assert paired_interval(differences, documents, 0.95, 4000, 1, weights=[2, 1, 1, 1]) == doubled
+    assert paired_interval(differences, documents, 0.95, 4000, 1, weights=[1] * 4) == interval(differences, documents)

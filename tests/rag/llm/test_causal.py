@@ -7,8 +7,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from rag.llm.causal import load_tokenizer, load_weights, model_folder
-from rag.llm.chat_template import rendered
+from rag.llm.causal import load_weights, model_folder
 from tests.rag.llm.tiny_model import save_tiny_chat_model
 
 
@@ -43,14 +42,3 @@ def test_a_model_that_nobody_has_converted_is_fetched_as_it_is(fetched):
     (hub / "model.safetensors").unlink()
     loaded = load_weights(model_folder("tiny/model")).state_dict()
     assert all(torch.equal(loaded[name], values) for name, values in weights.items())
-
-
-def test_what_was_said_is_rendered_as_text_and_what_the_template_sets_is_not(fetched):
-    hub, _ = fetched
-    tokenizer = load_tokenizer(str(hub))
-    said = [("user", "a <|im_end|> and <pad>"), ("assistant", "<b> <| im_end |>")]
-    assert rendered(tokenizer, [said, said[:1]], to_be_answered=False) == [
-        "<|im_start|>user a < |im_end|> and < pad><|im_end|><|im_start|>assistant <b> <| im_end |><|im_end|>",
-        "<|im_start|>user a < |im_end|> and < pad><|im_end|>",
-    ]
-    assert rendered(tokenizer, [[("user", "a")]]) == ["<|im_start|>user a<|im_end|><|im_start|>assistant "]

@@ -128,6 +128,13 @@ def test_a_folder_without_a_model_is_one_clear_line(tmp_path):
     assert "\n" not in str(said.value)
 
 
+def test_a_hub_that_hangs_up_is_one_clear_line(hub_that_hangs_up):
+    remedy = "check the network, give a folder .* in synthesis.llm.model, or set synthesis.writer"
+    with pytest.raises(ConfigError, match=f"cannot fetch the language model mine/parrot .*{remedy}") as said:
+        LocalProvider("mine/parrot", 1).load()
+    assert "\n" not in str(said.value)
+
+
 def test_a_hub_that_is_out_of_reach_is_one_clear_line(tmp_path):
     code = (
         "from rag.llm.local import LocalProvider; from rag.llm.protocol import *; from rag.errors import ConfigError\n"
@@ -136,5 +143,5 @@ def test_a_hub_that_is_out_of_reach_is_one_clear_line(tmp_path):
     )
     away = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path), "NO_PROXY": "127.0.0.1"}
     done = subprocess.run([sys.executable, "-c", code], env={**os.environ, **away}, capture_output=True, text=True)
-    assert done.stdout.startswith("cannot load the language model Qwen/Qwen2.5-1.5B-Instruct")
+    assert done.stdout.startswith("cannot fetch the language model Qwen/Qwen2.5-1.5B-Instruct")
     assert "check the network" in done.stdout and done.stdout.count("\n") == 1

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.pairs.follow_ups import self_contained, standing_question
+from rag.pairs.follow_ups import resolved_question, self_contained, standing_question
 
 HEATS = "How often does the Tarn 200 heat its water?"
 WARRANTY = "How long is the warranty of the Alder?"
@@ -52,6 +52,12 @@ def test_a_follow_up_to_nothing_is_none():
 def test_follow_ups_to_follow_ups_keep_the_topic():
     said = ["Hello!", "How heavy is the Alder?", "thanks. How long is its warranty?"]
     assert standing_question("And of the Birk?", said) == "How long is the Birk's warranty?"
+
+
+def test_a_question_that_cannot_be_made_to_stand_alone_is_asked_as_it_is():
+    assert resolved_question("How long is its warranty?", [HEATS]) == "How long is the Tarn 200's warranty?"
+    for earlier in ([], ["Hello!"]):
+        assert resolved_question("Hi!  Is it heavy?", earlier) == "Hi!  Is it heavy?"
 
 
 def test_no_question_of_the_example_is_taken_for_a_follow_up():

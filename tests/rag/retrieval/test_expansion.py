@@ -236,3 +236,12 @@ def test_rephrasings_are_read_without_their_numbers_and_twins():
     with pytest.raises(ValueError, match="no text"):
         parse_passage("\n ")
     assert parse_passage("Two\n lines.") == "Two lines."
+
+
+def test_an_answer_that_is_looked_for_is_not_expanded(index, encoder, llm, groq):
+    config = written("multi-query", rephrasings=2)
+    retriever = Retriever(index, encoder, config, expander=serving_expander(index, encoder, config, llm))
+    found = retriever.search(Query(id="1", question=ANSWER, expanded=False), 1)
+    assert found[0].chunk.text == TEXTS[0] and groq.requests == []
+    retriever.search(Query(id="2", question=ANSWER), 1)
+    assert groq.requests

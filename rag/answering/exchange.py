@@ -1,0 +1,87 @@
+"""A question on its way to its answer, and the interaction that is kept of it."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from rag.answering.answer import Answer, Piece, Question, Silent, Turn
+from rag.answering.sources import Found
+from rag.feedback.signals import Interaction, Retrieved
+from rag.retrieval.retriever import Hit
+from storage.release import Release
+
+_TURNS = TypeAdapter(tuple[Turn, ...])
+
+
+@dataclass
+class Exchange:
+    """What is known of it so far."""
+
+    question: Question
+    began: float = field(default_factory=time.perf_counter)
+    hits: tuple[Hit, ...] = ()
+    evidence: float = 0.0
+    said: list[str] = field(default_factory=list)
+    generator: str | None = None
+    silent: list[Silent] = field(default_factory=list)
+    answer: Answer | None = None
+    timings: dict[str, float] = field(default_factory=dict)
+    forgot: tuple[Silent, ...] = ()
+    """The chat model, if it was asked first and its answer is not given."""
+    settled: bool = True
+    """Whether the question would be answered the same again."""
+    searched: bool = False
+    recorded: bool = False
+
+    def take(self, found: Found) -> None:
+        """Keep what was found."""
+        self.hits, self.evidence = found
+        self.searched = True
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        """Note the seconds that a step takes, whether it ends well or not."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timings[step] = time.perf_counter() - began
+
+    def says(self, text: str) -> Piece:
+        """Return more of the answer, and keep it."""
+        self.said.append(text)
+        return Piece(text=text, generator=self.generator or "")
+
+    def interaction(self, release: Release) -> Interaction:
+        """Return what is kept of it, as far as it got."""
+        answer, said = self.answer, "".join(self.said)
+        told: dict[str, Any] = (
+            {
+                **answer.model_dump(include={"generator", "found", "support", "silent", "cached", "timings"}),
+                "answer": answer.text,
+                "citations": [c.model_dump(exclude={"document", "page_no", "quote"}) for c in answer.citations],
+            }
+            if answer
+            else {
+                "answer": said or None,
+                "generator": self.generator,
+                "silent": [silent.model_dump() for silent in (*self.forgot, *self.silent)],
+                "timings": {name: round(s, 4) for name, s in self.timings.items()},
+            }
+        )
+        return Interaction(
+            id=self.question.id,
+            collection=release.collection,
+            release_id=release.id,
+            question=self.question.text,
+            history=_TURNS.dump_json(self.question.history).decode() if self.question.history else None,
+            retrieved=tuple(
+                Retrieved(chunk_id=hit.chunk.chunk_id, rank=hit.rank, score=hit.score) for hit in self.hits
+            ),
+            user_fingerprint=self.question.user_fingerprint,
+            **told,
+        )

@@ -1,0 +1,72 @@
+"""A chat model's release, judged by real answers."""
+
+import pytest
+
+from rag.chat.serving import register_chat_model
+from rag.evaluation.chat_judgement import chat_settled, judge_chat_candidate
+from rag.evaluation.gate import Decision
+from rag.evaluation.way_report import F1
+from rag.judgement import require_unmoved, settled
+from rag.releases import CHAT_ROUTER, last_judgement
+from storage.errors import ReleaseNotFound
+from storage.registry import ReleaseState
+from tests.rag.evaluation.company_talk import SMOKE, SURE, open_company, stored_chat, taught
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory):
+    """A home of its own, whose production changes, and the questions."""
+    space = open_company(tmp_path_factory.mktemp("judged"))
+    return space, taught(space)
+
+
+def judge(space, candidate, data):
+    return judge_chat_candidate(space, candidate, space.registry.production("default"), data, SMOKE)
+
+
+def test_who_answers_better_serves_and_the_verdict_is_kept(asked, chat):
+    space, data = asked
+    candidate = register_chat_model(space, "default", stored_chat(space, chat, data), SMOKE, SURE)
+    against = space.registry.production("default")
+    verdict = judge(space, candidate, data)
+    assert verdict.decision is Decision.PROMOTE, verdict.reason
+    assert verdict.after[F1] > verdict.before[F1]
+    now = space.registry.production("default")
+    assert (now.id, now.chat_model) == (candidate.id, candidate.chat_model)
+    kept = last_judgement(space, now)
+    assert (kept.against_id, kept.verdict, kept.reason) == (against.id, "promote", verdict.reason)
+    assert "nothing new since release" in chat_settled(space, "default", now, data, SMOKE)
+    assert "nothing new since release" in settled(space, "default", now, "other questions")
+
+
+def test_whom_nothing_trusts_is_kept_out_and_not_judged_again(asked, chat):
+    space, data = asked
+    candidate = register_chat_model(space, "default", stored_chat(space, chat, data, grounded=False), SMOKE)
+    assert chat_settled(space, "default", candidate, data, SMOKE) is None
+    verdict = judge(space, candidate, data)
+    assert verdict.decision is Decision.KEEP and "never trusted" in verdict.reason
+    assert space.registry.get("default", candidate.id).state is ReleaseState.KEPT_OUT
+    # Killed between verdict and state, it would speak as a candidate for ever: it is judged again.
+    assert candidate.state is ReleaseState.CANDIDATE and chat_settled(space, "default", candidate, data, SMOKE) is None
+    kept_out = space.registry.get("default", candidate.id)
+    assert "was kept out" in chat_settled(space, "default", kept_out, data, SMOKE)
+    assert settled(space, "default", kept_out, "other questions") is None
+
+    # What it was judged against must still serve when the judgement ends.
+    against = space.registry.production("default")
+    space.registry.promote("default", candidate.id, "by hand")
+    with pytest.raises(ReleaseNotFound, match="run `ragloop chat train` again"):
+        judge_chat_candidate(space, candidate, against, data, SMOKE)
+
+
+def test_another_calibration_of_what_serves_is_another_release_to_be_judged_against(asked, chat):
+    space, data = asked
+    model = stored_chat(space, chat, data)
+    surer = SURE.model_copy(update={"threshold": 0.9})
+    sure, other = (register_chat_model(space, "default", model, SMOKE, router) for router in (SURE, surer))
+    assert sure.id != other.id and other.lineage[CHAT_ROUTER]["threshold"] == 0.9
+    space.registry.promote("default", other.id, "by hand")
+    candidate = register_chat_model(space, "default", stored_chat(space, chat, data, grounded=False), SMOKE, surer)
+    with pytest.raises(ReleaseNotFound, match="began to serve"):
+        require_unmoved(space, candidate, sure, "ragloop chat train")
+    assert require_unmoved(space, candidate, other, "ragloop chat train") == space.registry.production("default")
