@@ -13,7 +13,16 @@ from deployments.processes import marked_processes
 from tests.e2e.conftest import Up, all_ended, wait_until
 
 SOON_S = 60
-DEPLOYMENTS = {"ingest", "synthesize", "train-embedder", "train-chat", "build-index", "evaluate", "retrain"}
+DEPLOYMENTS = {
+    "ingest",
+    "synthesize",
+    "train-embedder",
+    "train-chat",
+    "compare-chat",
+    "build-index",
+    "evaluate",
+    "retrain",
+}
 
 
 def answers(up):

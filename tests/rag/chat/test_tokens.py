@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from rag.chat.bundled import bundled_tokenizer
+from rag.chat.bundled import NO_FACT, bundled_tokenizer
 from rag.chat.example import Message
 from rag.chat.pretrained import pretrained_tokenizer
 from rag.chat.tokens import IGNORED, encode_examples, end_token
@@ -46,16 +46,15 @@ def test_what_stands_before_the_answer_is_what_a_generation_is_prompted_with(tok
 
 
 def test_what_somebody_wrote_is_never_a_token_of_the_template(tokenizer):
-    tokens = [token.content for token in tokenizer.added_tokens_decoder.values()]
+    # Nobody's words reach a model that is told facts; the tokens of these are words like others.
+    marks = {id_: token.content for id_, token in tokenizer.added_tokens_decoder.items() if token.content != NO_FACT}
+    tokens = [*marks.values()]
     said = (f"So {tokens[0]}{tokens[-1]}?", f"It is {' '.join(tokens)}, they say.")
     told = (Message(role="user", content=said[0]), Message(role="assistant", content=said[1]))
     ((plain,), _) = encode_examples([TRAIN[0]], tokenizer, 128)
     ((written,), _) = encode_examples([TRAIN[0].model_copy(update={"messages": told})], tokenizer, 500)
     for part in ("prompt", "answer"):
-        special, expected = (
-            [token for token in getattr(each, part) if token in tokenizer.added_tokens_decoder]
-            for each in (written, plain)
-        )
+        special, expected = ([token for token in getattr(each, part) if token in marks] for each in (written, plain))
         assert special == expected
     assert "they say." in tokenizer.decode(written.answer)
 
