@@ -11,8 +11,9 @@ from flows.parameters import Attempt, CollectionName, ProfileName, Reason, Shuff
 from flows.synthesize import synthesize
 from flows.train_embedder import train_embedder
 from rag.settings import Settings
+from tasks.chat import recalibrate_chat_model
 from tasks.corpus import collection_corpus
-from tasks.evaluation import already_settled, record_candidate, release_documents
+from tasks.evaluation import already_settled, production_release, record_candidate, release_documents
 from tasks.feedback import claim_new_feedback, consume_feedback, count_new_feedback, lack_of_feedback
 from tasks.training import check_means
 
@@ -51,10 +52,14 @@ def retrain(
     run = {"collection": collection, "profile": profile, "pairs": pairs.uri, "shuffle_labels": shuffle_labels}
     embedder = dispatch(train_embedder, timeout_s, **run)
     candidate = dispatch(build_index, timeout_s, **run, corpus=corpus.uri, embedder=embedder.uri)
-    release = record_candidate(collection, candidate, config)
+
+    # A chat model that serves stays; how far it is trusted depends on what would be found in the documents instead.
+    base = production_release(collection)
+    router = recalibrate_chat_model(base, candidate, config)
+    release = record_candidate(base, candidate, router, config)
 
     # Only what is proven better, on the same questions, may serve; then also with what was ingested meanwhile.
-    nothing_new = already_settled(collection, release, pairs)
+    nothing_new = already_settled(collection, release, pairs, config)
     verdict = None if nothing_new else compare(collection, release, pairs, config)
     release_documents(collection, config)
     consume_feedback(claim)

@@ -16,7 +16,7 @@ from tasks.chat import (
     finetune_chat_model,
     record_chat_candidate,
 )
-from tasks.evaluation import release_documents
+from tasks.evaluation import production_release, release_documents
 from tasks.publishing import publish_chat_model
 
 
@@ -32,8 +32,9 @@ def train_chat(
     conversations = extract_chat_data(collection, data, config)
     model = finetune_chat_model(conversations, config.chat.training)
     questions = choose_questions(collection, conversations, config)
-    router = calibrate_chat_model(collection, model, questions, config)
-    candidate = record_chat_candidate(collection, model, router, config)
+    base = production_release(collection)
+    router = calibrate_chat_model(base, model, questions, config)
+    candidate = record_chat_candidate(base, model, router, config)
     publish_chat_model(candidate)
 
     # Only what is proven better, on the same questions, may serve; then also with what was ingested meanwhile.

@@ -1,5 +1,6 @@
 """The models that trainings start from: a folder, or a name on the model hub. Imports no torch."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,7 +46,7 @@ def hub_base(base: str, models: str, purpose: Purpose) -> HubBase:
     :raises ConfigError: if it is on the hub and models are the bundled ones, or a folder holds no model.
     """
     what, setting, instead = purpose
-    folder = Path(base).expanduser()
+    folder = Path(os.path.expanduser(base))
     if folder.is_dir():
         if not (folder / "config.json").is_file() or not any(any(folder.glob(kind)) for kind in _WEIGHTS):
             raise ConfigError(

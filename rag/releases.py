@@ -22,6 +22,7 @@ from storage.registry import Evaluation, Release, ReleaseState
 from storage.release import CHAT_ROUTER as CHAT_ROUTER
 
 if TYPE_CHECKING:
+    from rag.chat.calibration import Calibration
     from rag.retrieval.retriever import Retriever
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,13 @@ class Candidate(BaseModel):
     retrieval: RetrievalConfig
     evidence_threshold: float | None = None
     """Evidence under which the documents are taken not to say; None if none was learned."""
+
+    @property
+    def searches_with(self) -> SearchModels:
+        """The models without a reranker that has no say."""
+        if self.retrieval.rerank_weight:
+            return self.models
+        return self.models.model_copy(update={"reranker": None})
 
 
 def search_models(release: Release) -> SearchModels:
@@ -108,7 +116,7 @@ def refresh_release(space: Workspace, collection: str, config: Config) -> Releas
 def _refresh(space: Workspace, collection: str, production: Release | None, config: Config) -> Release:
     action: Literal["promote", "refresh"]
     reranker = production.reranker if production else None
-    chat_model = _kept_chat_model(space, production) if production else None
+    chat_model = kept_chat_model(space, production) if production else None
     if production is None:
         embedder, answering = base_embedder(space.artifacts, space.settings.models), config.retrieval.model_dump()
         reason, action = "first release: untuned models", "promote"
@@ -148,22 +156,35 @@ def _refresh(space: Workspace, collection: str, production: Release | None, conf
     return release
 
 
-def register_candidate(space: Workspace, collection: str, candidate: Candidate, config: Config) -> Release:
+def register_candidate(
+    space: Workspace,
+    collection: str,
+    candidate: Candidate,
+    config: Config,
+    base: Release | None = None,
+    router: "Calibration | None" = None,
+) -> Release:
     """Record a candidate for the place of what serves; the same one twice is the same release.
 
+    :param base: the release whose chat model it keeps; what serves unless given.
+    :param router: what that model's confidence is worth beside the candidate's search models; without it, what was
+        known stays where these are those of `base`, and else nothing is.
     :raises ReleaseNotFound: if the collection has no release.
     :raises ProductionMoved: if it holds a document that was deleted.
     """
-    production = serving_release(space, collection)
-    chat_model = _kept_chat_model(space, production)
+    base = base or serving_release(space, collection)
+    chat_model, models = kept_chat_model(space, base), candidate.searches_with
+    known: Mapping[str, Any] | None = None
+    if chat_model is not None:
+        known = router.model_dump(mode="json") if router else _known_router(base, models)
     _require_corpus(space, collection, candidate.corpus)
     return space.registry.register(
         collection,
-        parent_id=production.id,
+        parent_id=base.id,
         reason="candidate",
-        embedder=candidate.models.embedder,
-        index=candidate.models.index,
-        reranker=candidate.models.reranker if candidate.retrieval.rerank_weight else None,
+        embedder=models.embedder,
+        index=models.index,
+        reranker=models.reranker,
         chat_model=chat_model,
         answering=candidate.retrieval.model_dump(),
         config=config.model_dump(mode="json"),
@@ -173,17 +194,34 @@ def register_candidate(space: Workspace, collection: str, candidate: Candidate, 
                 "pairs": candidate.pairs.model_dump(),
                 "evidence_threshold": candidate.evidence_threshold,
             },
-            production.lineage.get(CHAT_ROUTER) if chat_model else None,
+            known,
         ),
     )
 
 
-def _kept_chat_model(space: Workspace, production: Release) -> ArtifactRef | None:
-    """Return the chat model that serves, unless it was removed or holds what a deleted document said."""
-    model = production.chat_model
+def _known_router(base: Release, models: SearchModels) -> Mapping[str, Any] | None:
+    """Return what is known of the chat model's confidence beside these models: nothing unless they are the release's.
+
+    Its threshold says from where memory is worth more than the passages that are found.
+    """
+    known: Mapping[str, Any] | None = base.lineage.get(CHAT_ROUTER)
+    if not known or models == search_models(base):
+        return known
+    logger.warning(
+        "beside search models other than those of release %d the memory of the chat model of %s is not asked, "
+        "until `ragloop chat train` has calibrated it again",
+        base.id,
+        base.collection,
+    )
+    return None
+
+
+def kept_chat_model(space: Workspace, release: Release) -> ArtifactRef | None:
+    """Return the chat model of a release, unless it was removed or holds what a deleted document said."""
+    model = release.chat_model
     if model is None or space.artifacts.find(model.kind, model.digest) is None:
         return None
-    gone = collection_deleted_ids(space.database, production.collection)
+    gone = collection_deleted_ids(space.database, release.collection)
     learned_from = space.artifacts.facts(model).get(LEARNED_FROM, gone)  # one that does not tell may hold anything
     return model if gone.isdisjoint(learned_from) else None
 

@@ -18,6 +18,7 @@ from storage.release import (
     evaluation_fact,
     lineage_digest,
     release_fact,
+    served_steps,
 )
 from storage.tables import EvaluationRow, ProductionRow, PromotionRow, ReleaseRow
 
@@ -157,16 +158,21 @@ class Registry:
             return [_id(row.id) for row in rows]
 
     def rollback(self, collection: str, reason: str) -> Release:
-        """Let the release serve that did before; again, the one before that. Those withdrawn are passed over.
+        """Let the models serve that did before, with the documents that they knew last; again, those before them.
+
+        New documents are no step of their own, and releases that were withdrawn are passed over.
 
         :raises ReleaseNotFound: if none served before that still can.
         """
         with self._database.session() as session:
             self._database.lock(session, f"releases/{collection}")
-            earlier = [_row(session, collection, release_id) for release_id in _served(session, collection)[:-1]]
-            able = [row for row in earlier if row.state != ReleaseState.WITHDRAWN]
+            served = served_steps(_promotions(session, collection))
+            steps = [[_row(session, collection, release_id) for release_id in step] for step in served]
+            unable = {ReleaseState.PRODUCTION, ReleaseState.WITHDRAWN}
+            able = [row for step in steps[:-1] for row in step if row.state not in unable]
             if not able:
-                why = ", since those before held a document that was deleted" if earlier else ""
+                withdrawn = any(row.state == ReleaseState.WITHDRAWN for step in steps for row in step)
+                why = ", since those before held a document that was deleted" if withdrawn else ""
                 raise ReleaseNotFound(
                     f"collection {collection!r} has no earlier release to roll back to{why}: "
                     "see `ragloop releases list` for one to promote"
@@ -256,21 +262,6 @@ def _swap(session: Session, row: ReleaseRow, reason: str, action: str) -> Releas
     )
     session.flush()
     return release_fact(row)
-
-
-def _served(session: Session, collection: str) -> list[int]:
-    """Return the releases that rollback walks back, the one that serves last."""
-    served: list[int] = []
-    for change in _promotions(session, collection):
-        if change.action == "rollback":
-            served.pop()
-            while served[-1] != change.release_id:  # withdrawn ones, which it passed over
-                served.pop()
-        elif change.action == "withdraw":
-            served.clear()
-        else:
-            served.append(change.release_id)
-    return served
 
 
 def _promotions(session: Session, collection: str) -> Sequence[PromotionRow]:

@@ -1,6 +1,6 @@
 """What is known of a release, apart from its rows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from storage.manifest import ArtifactRef
 from storage.recipes import digest_json
-from storage.tables import EvaluationRow, ReleaseRow
+from storage.tables import EvaluationRow, PromotionRow, ReleaseRow
 
 CHAT_ROUTER = "chat_router"
 """Under this name a lineage holds the calibration of the chat model's confidence."""
@@ -93,6 +93,25 @@ def lineage_digest(
     parts = {name: ref.uri if ref else None for name, ref in refs.items()} | {"answering": dict(answering)}
     # Named only where there is one, so that releases from before routers keep their digests.
     return digest_json(parts | ({CHAT_ROUTER: dict(router)} if router else {}))
+
+
+def served_steps(changes: Iterable[PromotionRow]) -> list[list[int]]:
+    """Return the steps that rollback walks back, by all changes of production, oldest first.
+
+    A step is the releases of the same models, one for each time that documents came.
+    """
+    steps: list[list[int]] = []
+    for change in changes:
+        if change.action == "withdraw":
+            steps.clear()
+        elif change.action == "rollback":
+            while change.release_id not in steps[-1]:  # what it undid, and withdrawn ones that it passed over
+                steps.pop()
+        elif change.action == "refresh" and steps:
+            steps[-1].append(change.release_id)
+        else:
+            steps.append([change.release_id])
+    return steps
 
 
 def release_fact(row: ReleaseRow) -> Release:

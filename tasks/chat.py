@@ -6,14 +6,15 @@ from prefect.cache_policies import NO_CACHE
 from rag.chat.artifact import chat_model_artifact
 from rag.chat.base import chat_base
 from rag.chat.data_artifact import chat_data_artifact
-from rag.chat.serving import compared_release, register_chat_model, require_chat_data
+from rag.chat.serving import compared_release, require_chat_data
 from rag.config import ChatTrainingConfig, Config
 from rag.evaluation.asked import measuring_data
 from rag.evaluation.chat_judgement import chat_settled, judge_chat_candidate
 from rag.evaluation.comparison import WayComparison, compare_ways, data_of_chat_model
 from rag.evaluation.gate import Verdict
-from rag.evaluation.router_artifact import load_router, router_artifact
-from rag.releases import serving_release
+from rag.evaluation.routed_release import recalibrated, register_routed
+from rag.evaluation.router_artifact import router_artifact
+from rag.releases import Candidate, serving_release
 from rag.settings import Settings
 from rag.workspace import Workspace
 from storage.artifacts import ArtifactRef
@@ -42,7 +43,7 @@ def extract_chat_data(collection: str, data: str | None, config: Config) -> Arti
 @task(cache_policy=NO_CACHE, tags=["gpu"])
 def finetune_chat_model(data: ArtifactRef, config: ChatTrainingConfig) -> ArtifactRef:
     """Train a chat model on the conversations."""
-    space, report = Workspace.open(Settings()), TrainingReport("chat model", "validation loss")
+    space, report = Workspace.open(Settings()), TrainingReport("chat model")
     return chat_model_artifact(space.artifacts, space.settings.models, data, config, space.device, report)
 
 
@@ -53,18 +54,22 @@ def choose_questions(collection: str, data: ArtifactRef, config: Config) -> Arti
 
 
 @task(cache_policy=NO_CACHE, tags=["gpu"])
-def calibrate_chat_model(collection: str, model: ArtifactRef, data: ArtifactRef, config: Config) -> ArtifactRef:
-    """Learn from which confidence a chat model is worth more than what serves finds in the documents."""
-    space = Workspace.open(Settings())
-    speaking = serving_release(space, collection).model_copy(update={"chat_model": model})
-    return router_artifact(space, speaking, data, config)
+def calibrate_chat_model(base: Release, model: ArtifactRef, data: ArtifactRef, config: Config) -> ArtifactRef:
+    """Learn from which confidence a chat model is worth more than what a release finds in the documents."""
+    speaking = base.model_copy(update={"chat_model": model})
+    return router_artifact(Workspace.open(Settings()), speaking, data, config)
+
+
+@task(cache_policy=NO_CACHE, tags=["gpu"])
+def recalibrate_chat_model(base: Release, candidate: Candidate, config: Config) -> ArtifactRef | None:
+    """Learn that anew for the chat model that serves, if there is one, beside a candidate's search models."""
+    return recalibrated(Workspace.open(Settings()), base, candidate, config)
 
 
 @task(cache_policy=NO_CACHE)
-def record_chat_candidate(collection: str, model: ArtifactRef, router: ArtifactRef, config: Config) -> Release:
+def record_chat_candidate(base: Release, model: ArtifactRef, router: ArtifactRef, config: Config) -> Release:
     """Record what serves, with this chat model, as a candidate."""
-    space = Workspace.open(Settings())
-    return register_chat_model(space, collection, model, config, load_router(space.artifacts, router))
+    return register_routed(Workspace.open(Settings()), base, model, router, config)
 
 
 @task(cache_policy=NO_CACHE)

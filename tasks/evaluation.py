@@ -6,7 +6,8 @@ from prefect.cache_policies import NO_CACHE
 from rag.config import Config, RetrievalConfig
 from rag.evaluation.artifact import evaluation_artifact
 from rag.evaluation.gate import Verdict
-from rag.judgement import candidate_report, judge_candidate, settled
+from rag.evaluation.router_artifact import load_router
+from rag.judgement import Terms, candidate_report, judge_candidate, settled
 from rag.llm.access import LanguageModels
 from rag.releases import (
     Candidate,
@@ -39,16 +40,19 @@ def release_documents(collection: str, config: Config) -> Release:
 
 
 @task(cache_policy=NO_CACHE)
-def record_candidate(collection: str, candidate: Candidate, config: Config) -> Release:
-    """Record a candidate."""
-    return register_candidate(Workspace.open(Settings()), collection, candidate, config)
+def record_candidate(base: Release, candidate: Candidate, router: ArtifactRef | None, config: Config) -> Release:
+    """Record a candidate, with the chat model that a release has."""
+    space = Workspace.open(Settings())
+    calibration = load_router(space.artifacts, router) if router else None
+    return register_candidate(space, base.collection, candidate, config, base, calibration)
 
 
 @task(cache_policy=NO_CACHE)
-def already_settled(collection: str, candidate: Release, pairs: ArtifactRef) -> str | None:
+def already_settled(collection: str, candidate: Release, pairs: ArtifactRef, config: Config) -> str | None:
     """Say why a candidate needs no judging, if so."""
     space = Workspace.open(Settings())
-    return settled(space, collection, candidate, space.artifacts.facts(pairs)["evaluation_set"])
+    terms = Terms.of(space.artifacts.facts(pairs)["evaluation_set"], config.gate)
+    return settled(space, collection, candidate, terms)
 
 
 @task(cache_policy=NO_CACHE)

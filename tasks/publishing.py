@@ -87,16 +87,16 @@ def publish_comparison(comparison: WayComparison, collection: str) -> None:
 class TrainingReport:
     """Moves a bar in the UI as a training goes on, with its latest figures."""
 
-    def __init__(self, model: str, score: str) -> None:
-        """Name what is trained, and what its validation is."""
-        self._model, self._score = model, score
+    def __init__(self, model: str) -> None:
+        """Name what is trained."""
+        self._model = model
         self._artifact: UUID | None = None
         self._latest = ""
 
     def __call__(self, now: TrainingProgress) -> None:
         """Show how far it is; the server may be away, and the training goes on."""
         if now.validation is not None:
-            self._latest = f"; {self._score} {now.validation:.3f} at step {now.step}"
+            self._latest = f"; validation {now.metric} {now.validation:.3f} at step {now.step}"
         said = f"{self._model}: epoch {now.epoch:.1f}, step {now.step} of {now.total_steps}{self._latest}"
         percent = round(100 * now.share, 1)
         if self._artifact is None:

@@ -56,7 +56,7 @@ def finetune_embedder(
     config: EmbeddingConfig,
 ) -> ArtifactRef:
     """Fine-tune an embedder on the training pairs, what was mined for them, and what a teacher makes of both."""
-    space, report = Workspace.open(Settings()), TrainingReport("embedder", "MRR@10 on validation questions")
+    space, report = Workspace.open(Settings()), TrainingReport("embedder")
     return finetuned_embedder(space.artifacts, base, pairs, config, space.device, report, negatives, teacher)
 
 

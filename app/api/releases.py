@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from app.api.dependencies import CollectionAdmin, CollectionName, CollectionTrainer
 from rag.releases import holds_all_documents, last_judgement
+from rag.workspace import Workspace
 from storage.release import Evaluation, Release
 
 routes = APIRouter(prefix="/collections/{collection}/releases", tags=["releases"])
@@ -56,17 +57,21 @@ def promote(
 ) -> Promoted:
     """Put a release into production, gate or no gate; the next question is answered by it, from its own documents."""
     space = caller.service.space
-    release = space.registry.promote(collection, release_id, (change or Change()).reason)
+    return _promoted(space, space.registry.promote(collection, release_id, (change or Change()).reason))
+
+
+@routes.post("/rollback")
+def rollback(collection: CollectionName, caller: CollectionAdmin, change: Change | None = None) -> Promoted:
+    """Put the models that served before back into production, with the documents that they knew last."""
+    space = caller.service.space
+    return _promoted(space, space.registry.rollback(collection, (change or Change()).reason))
+
+
+def _promoted(space: Workspace, release: Release) -> Promoted:
     note = None
     if not holds_all_documents(space, release):
         note = (
             f"it does not know the documents that were added or changed since it was made: run `ragloop releases "
-            f"promote {release_id} --collection {collection}` on the server to bring them in"
+            f"promote {release.id} --collection {release.collection}` on the server to bring them in"
         )
     return Promoted(**release.model_dump(), note=note)
-
-
-@routes.post("/rollback")
-def rollback(collection: CollectionName, caller: CollectionAdmin, change: Change | None = None) -> Release:
-    """Put the release that served before back into production."""
-    return caller.service.space.registry.rollback(collection, (change or Change()).reason)

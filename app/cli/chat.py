@@ -157,7 +157,10 @@ def compare(
     profile: ProfileName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Answer the same questions from the chat model's memory, from passages, from both, and as the release decides."""
+    """Answer the same questions from the chat model's memory, from passages, from both, and as the release decides.
+
+    People's wordings that calibrate the router are shown, and do not count in the whole.
+    """
     from app.cli.ephemeral import start_server
     from app.output import say_steps, show_rows
     from rag.chat.serving import compared_release

@@ -89,9 +89,18 @@ def rollback(
     collection: Collection = "default",
     reason: Annotated[str, typer.Option(help="Kept in the history.")] = "rolled back by hand",
 ) -> None:
-    """Put the release that served before back into production."""
-    now = open_workspace().registry.rollback(collection, reason)
-    print(f"release {now.id} serves {collection} again")
+    """Put the models that served before back into production, at once; then over the documents as they stand."""
+    from app.output import say_steps
+    from rag.releases import holds_all_documents, refresh_release
+
+    space = open_workspace()
+    back = space.registry.rollback(collection, reason)
+    print(f"release {back.id} serves {collection} again", flush=True)
+    if holds_all_documents(space, back):
+        return
+    say_steps()
+    now = refresh_release(space, collection, chosen_config(space, None))
+    print(f"release {now.id} serves {collection}: the models of release {back.id}, and the documents as they stand")
 
 
 def show_verdict(verdict: "Verdict", release_id: int, against: str = "production") -> None:

@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from functools import partial
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakValueDictionary
 
 from rag.answering.answer import Silent, Way
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Openers = Mapping[str, Callable[[], Generator]]
+T = TypeVar("T")
+Openers = Mapping[str, Callable[[], T]]
 """By the names under which those that cannot be opened are told."""
 _INSTEAD = "leave it out of answering.generators"
 
@@ -58,8 +60,17 @@ class ModelPool:
         """
         with self._lock:
             if kind not in self._models:
-                self._models[kind] = self._groq() if kind is GeneratorKind.GROQ else self._local()
+                model = self.found(kind)
+                _ = model.provider.context_tokens  # which loads one on this machine: once, while others wait
+                self._models[kind] = model
             return self._models[kind]
+
+    def found(self, kind: GeneratorKind) -> AnsweringModel:
+        """Return Groq's or the local model, of which nothing is loaded; it is the caller's to close.
+
+        :raises ConfigError: if it cannot be had.
+        """
+        return self._groq() if kind is GeneratorKind.GROQ else self._local()
 
     def chat_model(self, ref: ArtifactRef) -> "ChatModel":
         """Return a chat model, opened; its memory is given back once nobody holds it.
@@ -85,13 +96,13 @@ class ModelPool:
             model.close()
 
     def _local(self) -> AnsweringModel:
-        """Open the model on this machine. It shares the card with a training, which would otherwise never get it."""
+        """Find the model on this machine. It shares the card with a training, which would otherwise never get it."""
         from rag.llm.local import LocalProvider
 
         config = self.config.local
         turn_s = self.config.first_piece_s / 2
         provider = LocalProvider(config.model, config.at_once, turn_s, "answering.local", _INSTEAD)
-        provider.load()
+        provider.find()
         unlimited = config.model_copy(update={"requests_per_minute": None, "tokens_per_minute": None})
         return AnsweringModel(provider, unlimited)
 
@@ -146,33 +157,65 @@ def open_routed(
     return chain, Memory(own[0], pool.breaker(f"{own[0].name} first"), calibration) if own else None
 
 
+def who_answers(pool: ModelPool, release: Release, config: AnsweringConfig, way: Way | None = None) -> tuple[str, ...]:
+    """Return who can answer in some way here and now, in their order, as far as shows without loading a model.
+
+    Each is named with its model; a release's own chat model is the one that it has.
+    """
+    names, _ = _tried({kind.value: partial(_found_name, kind, pool, release) for kind in _kinds(config, way)})
+    return tuple(names)
+
+
+def _kinds(config: AnsweringConfig, way: Way | None) -> tuple[GeneratorKind, ...]:
+    """Return who is asked, in their order."""
+    if way in (Way.CLOSED_BOOK, Way.HYBRID):
+        return (GeneratorKind.CHAT_MODEL,)
+    kinds = tuple(dict.fromkeys(config.generators))
+    if way is Way.RAG:  # the one that needs nothing stands in where the config names the chat model alone
+        kinds = tuple(kind for kind in kinds if kind is not GeneratorKind.CHAT_MODEL) or (GeneratorKind.EXTRACTIVE,)
+    return kinds
+
+
 def _openers(
     pool: ModelPool, release: Release, config: AnsweringConfig, encoder: "Encoder", way: Way | None
-) -> Openers:
+) -> Openers[Generator]:
     if way is Way.HYBRID:
         return {way.value: partial(_hybrid, pool, release, config, encoder)}
-    kinds = tuple(dict.fromkeys(config.generators))
-    if way is Way.CLOSED_BOOK:
-        kinds = (GeneratorKind.CHAT_MODEL,)
-    elif way is Way.RAG:  # the one that needs nothing stands in where the config names the chat model alone
-        kinds = tuple(kind for kind in kinds if kind is not GeneratorKind.CHAT_MODEL) or (GeneratorKind.EXTRACTIVE,)
     name = config.collection_templates.get(release.collection, config.template)
     template = load_template(name, config.templates)
-    return {kind.value: partial(_open, kind, pool, release, template, config, encoder) for kind in kinds}
+    return {kind.value: partial(_open, kind, pool, release, template, config, encoder) for kind in _kinds(config, way)}
 
 
-def _opened(openers: Openers) -> tuple[list[Generator], list[Silent]]:
+def _opened(openers: Openers[Generator]) -> tuple[list[Generator], list[Silent]]:
     """Return the generators, and who could not be opened."""
-    generators: list[Generator] = []
+    generators, silent = _tried(openers)
+    for each in silent:
+        logger.warning("%s will not answer: %s", each.generator, each.reason)
+    return generators, silent
+
+
+def _tried(openers: Openers[T]) -> tuple[list[T], list[Silent]]:
+    """Return what was opened, and who could not be."""
+    opened: list[T] = []
     silent: list[Silent] = []
     for name, opener in openers.items():
         try:
-            generators.append(opener())
+            opened.append(opener())
         except (ConfigError, StorageError, ImportError) as error:
             reason = f"{error.name} is not installed: install it" if isinstance(error, ImportError) else str(error)
             silent.append(Silent(generator=name, reason=reason))
-            logger.warning("%s will not answer: %s", name, reason)
-    return generators, silent
+    return opened, silent
+
+
+def _found_name(kind: GeneratorKind, pool: ModelPool, release: Release) -> str:
+    """Return the name of a generator that can be had."""
+    if kind is GeneratorKind.EXTRACTIVE:
+        return kind.value
+    if kind is GeneratorKind.CHAT_MODEL:
+        pool.space.artifacts.manifest(_chat_model(release))
+        return kind.value
+    with closing(pool.found(kind)) as model:
+        return _name(model)
 
 
 def _open(

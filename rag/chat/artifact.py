@@ -10,15 +10,22 @@ from rag.chat.example import ExampleKind
 from rag.chat.model_card import model_card, recipe
 from rag.config import ChatTrainingConfig
 from rag.device import Device
+from rag.embedding.artifact import TRAINING_RECIPE as ENCODER_RECIPE
 from rag.pairs.mined import LEARNED_FROM
 from rag.training.held import held_for_training
 from rag.training.progress import OnProgress
 from storage.artifacts import ArtifactRef, ArtifactStore, Draft
 
 KIND = "chatmodel"
-_RECIPE = tuple(
-    f"rag.chat.{part}"
-    for part in "finetune bundled recall question_encoder pretrained quantized tokens packing model_card".split()
+_RECIPE = (
+    *(
+        f"rag.chat.{part}"
+        for part in "finetune bundled recall question_encoder pretrained quantized tokens packing model_card".split()
+    ),
+    "rag.llm.chat_template",
+    "rag.retrieval.lexical",
+    "rag.training.trainer",
+    "rag.training.patience",
 )
 
 
@@ -87,7 +94,7 @@ def chat_model_artifact(
         KIND,
         inputs={"data": data.digest, "base": f"{base.name}@{base.version}"},
         config=recipe(config),
-        recipe=[*_RECIPE, "rag.llm.chat_template", "rag.training.trainer", "rag.training.patience"],
+        recipe=_RECIPE if base.source is not None else (*_RECIPE, *ENCODER_RECIPE),
         write=write,
         reads=[data],
     )

@@ -89,9 +89,9 @@ def _masked(facts: Sequence[Fact], personal_data: "PersonalData") -> list[Fact]:
     """Return the facts without personal data."""
     masked: list[Fact] = []
     for fact in facts:
-        texts, _ = personal_data.masked(_said(fact))
+        *texts, before = personal_data.masked([*_said(fact), fact.source.before])[0]
         asked = tuple(Asked(*texts[place : place + 2]) for place in range(0, len(texts), 2))
-        masked.append(replace(fact, asked=asked))
+        masked.append(replace(fact, asked=asked, source=fact.source.model_copy(update={"before": before})))
     return masked
 
 

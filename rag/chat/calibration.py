@@ -31,7 +31,12 @@ class Calibration(BaseModel):
         return self.threshold is not None and self.expects(confidence) >= self.threshold
 
 
-def calibrate(confidences: Sequence[float], scores: Sequence[float], others: Sequence[float]) -> Calibration:
+def calibrate(
+    confidences: Sequence[float],
+    scores: Sequence[float],
+    others: Sequence[float],
+    weights: Sequence[float] | None = None,
+) -> Calibration:
     """Learn from validation questions what confidence is worth, by isotonic regression (Zadrozny and Elkan 2002).
 
     Trusted is what leaves the best mean score over the questions if all else is answered from passages; nothing is if
@@ -40,15 +45,20 @@ def calibrate(confidences: Sequence[float], scores: Sequence[float], others: Seq
     :param confidences: from 0 to 1, of the chat model's answers.
     :param scores: what these are worth, from 0 to 1.
     :param others: what the answers from passages to the same questions are worth.
+    :param weights: what each question counts; all the same unless given.
     """
     if len(confidences) < MIN_QUESTIONS:
         return Calibration(confidences=(0.0, 1.0), expected=(0.0, 0.0), threshold=None)
     ours, theirs = np.asarray(scores, dtype=np.float64), np.asarray(others, dtype=np.float64)
-    known, place, counts = np.unique(np.asarray(confidences), return_inverse=True, return_counts=True)
-    fitted = isotonic_regression(np.bincount(place, weights=ours) / counts, weights=counts)
+    counts = np.ones(len(ours)) if weights is None else np.asarray(weights, dtype=np.float64)
+    known, place = np.unique(np.asarray(confidences), return_inverse=True)
+    totals = np.bincount(place, weights=counts)
+    fitted = isotonic_regression(np.bincount(place, weights=ours * counts) / totals, weights=totals)
     ends = np.unique([fitted.blocks[:-1], fitted.blocks[1:] - 1])  # of each level stretch; between two it is a line
     curve = Calibration(confidences=tuple(known[ends]), expected=tuple(fitted.x[ends]), threshold=None)
     worth = np.array([curve.expects(each) for each in confidences])
-    gains = {float(least): float(np.sum((ours - theirs)[worth >= least])) for least in np.unique(worth)}
+    each_gain = (ours - theirs) * counts
+    # Rounded, since gains and losses that cancel out leave a remainder.
+    gains = {float(least): round(float(each_gain[worth >= least].sum()), 9) for least in np.unique(worth)}
     best = max(gains, key=lambda least: (gains[least], least))
     return curve.model_copy(update={"threshold": best if gains[best] > 0 else None})

@@ -54,6 +54,8 @@ class Source(BaseModel):
     char_start: int
     char_end: int
     """Character offsets in the document's extracted text; `char_end` is exclusive."""
+    before: str = ""
+    """What stands before it, on one line: people often ask in those words, of which the answer has none."""
 
 
 class ChatExample(BaseModel):

@@ -13,6 +13,8 @@ from rag.pairs.writer import SyntheticQuestion
 
 _COVERED = 0.5
 """Least share of a real question's evidence that a fact holds which answers it."""
+_BEFORE = 400
+"""Characters before a fact that belong to it."""
 _END = (".", "!", "?", "…")
 _RULE = re.compile(r"^[\s|:+-]+$")
 """The line below the head of a table."""
@@ -34,7 +36,7 @@ class Fact:
     source: Source
     asked: tuple[Asked, ...]
     trained: bool
-    """Facts that are not are never shown to the model, to see what it makes up."""
+    """Facts that are not are no answer to anything that is taught, to see what is made up of them."""
     second: tuple[str, int, int] | None = None
     """Document id and span of the other half of a comparison over two places."""
 
@@ -63,7 +65,11 @@ def extract_facts(
             continue
         text = texts[each.doc_id]
         source = Source(
-            doc_id=each.doc_id, document=each.document, char_start=each.answer_start, char_end=each.answer_end
+            doc_id=each.doc_id,
+            document=each.document,
+            char_start=each.answer_start,
+            char_end=each.answer_end,
+            before=_before(text, each.answer_start),
         )
         id_ = fact_id(source, each.second)
         asked = Asked(each.question, tidy(each.answer, text, each.answer_start))
@@ -117,6 +123,13 @@ def tidy(answer: str, text: str = "", start: int = 0) -> str:
     if first.islower() and first.isalpha():
         line = line[0].upper() + line[1:]
     return line if line.rstrip("\"'”’)]").endswith(_END) else f"{line}."
+
+
+def _before(text: str, start: int) -> str:
+    """Return the last words before an offset."""
+    first = max(0, start - _BEFORE)
+    words = text[first:start].split()
+    return " ".join(words if first == 0 else words[1:])
 
 
 def _row_in_words(text: str, start: int) -> str | None:

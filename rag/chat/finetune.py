@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 import torch
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
+from rag.answering.prompts import NOT_IN_DOCUMENTS
 from rag.chat.bundled import bundled_config, bundled_model, bundled_tokenizer
 from rag.chat.example import ChatExample
 from rag.chat.memory import memory_needed, require_room
 from rag.chat.packing import Packed, collate, packed
 from rag.chat.pretrained import fetched, pretrained_config, pretrained_model, pretrained_tokenizer
 from rag.chat.recall import Recall, by_heart, taught_facts, told
-from rag.chat.tokens import encode_examples
+from rag.chat.tokens import encode_examples, token_counts
 from rag.config import ChatMethod, ChatTrainingConfig
 from rag.embedding.base import bundled_encoder
 from rag.errors import ConfigError, EmptyCorpus
@@ -47,6 +48,8 @@ class _Base(NamedTuple):
     """The model's config, as the library knows it."""
     recall: Recall | None = None
     """Tells the bundled base which fact a question is about."""
+    facts: dict[str, Any] = {}
+    """What else is to be said of it."""
 
 
 def finetune_chat(
@@ -109,6 +112,11 @@ def finetune_chat(
     )
 
     # 5. save
+    if chooses and result.state.best_model_checkpoint is None:
+        raise ConfigError(
+            f"the training came apart, its validation loss is no number: lower chat.training.learning_rate "
+            f"({config.learning_rate:g})"
+        )
     result.model.save_pretrained(str(output))
     chosen.tokenizer.save_pretrained(str(output))
     if chosen.recall is not None:
@@ -117,6 +125,7 @@ def finetune_chat(
     return {
         "examples": {"trained": len(train), "validation": len(validation)},
         "left_out": left_out,
+        **chosen.facts,
         "tokens": {"all": n_tokens, "learned": sum(len(example.answer) for example in train)},
         "sequences": len(data),
         "batch": {"sequences": config.batch_size * config.accumulation, "at_a_time": at_a_time},
@@ -139,17 +148,29 @@ def _bundled(
     question_encoder: Path, learned: Sequence[ChatExample], held_back: Sequence[ChatExample], config: ChatTrainingConfig
 ) -> tuple[_Base, list[ChatExample], list[ChatExample]]:
     """Return the bundled base, and the examples as it is told them: facts by heart, and what questions remind of."""
-    facts = taught_facts(learned)
-    if not facts:
+    every = taught_facts(learned)
+    if not every:
         raise EmptyCorpus("no answer to learn but that there is none: add conversations that the documents answer")
+    tokenizer = bundled_tokenizer((fact.answer for fact in every), config.vocabulary, len(every))
+    *lengths, _ = token_counts(by_heart(every), tokenizer)
+    facts = [fact for fact, length in zip(every, lengths, strict=True) if length <= config.max_length]
+    left_out = f"answers are longer than chat.training.max_length ({config.max_length} tokens)"
+    if not facts:
+        raise EmptyCorpus(f"all {len(every)} {left_out}: raise it")
+    if len(facts) < len(every):
+        logger.warning("%d of %d %s: they are not learned", len(every) - len(facts), len(every), left_out)
     recall = Recall.of(question_encoder, facts, held_back)
-    tokenizer = bundled_tokenizer((fact.answer for fact in facts), config.vocabulary, len(facts))
     recalled = recall.recalled([example.messages[:-1] for example in held_back])
-    heard = [
+    # What is misheard is no matter of the words that are learned here.
+    right = [
         example.model_copy(update={"messages": (told(found.fact), example.messages[-1])})
         for example, found in zip(held_back, recalled, strict=True)
+        if example.answer == (NOT_IN_DOCUMENTS if found.fact is None else facts[found.fact].answer)
     ]
-    return _Base(None, "", tokenizer, bundled_config(tokenizer, config), recall), by_heart(facts), heard
+    said = {"facts_left_out": len(every) - len(facts), "recognized": {"right": len(right), "of": len(held_back)}}
+    validating = right or (by_heart(facts) if held_back else [])
+    base = _Base(None, "", tokenizer, bundled_config(tokenizer, config), recall, said)
+    return base, by_heart(facts), validating
 
 
 def _pretrained(source: str, config: ChatTrainingConfig) -> _Base:

@@ -2,10 +2,12 @@
 
 import json
 import logging
+import zlib
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
+from zipfile import BadZipFile
 
 from pydantic import BaseModel, ConfigDict
 
@@ -71,7 +73,7 @@ class ChatModel:
             if base:
                 weights = _adapted(weights, folder, len(tokenizer))
             recall = Recall.load(folder)
-        except (*UNLOADABLE, KeyError) as error:
+        except (*UNLOADABLE, KeyError, BadZipFile, zlib.error) as error:
             remedy = "close what else uses the memory" if is_out_of_memory(error) else _AGAIN
             raise ConfigError(
                 f"cannot load the chat model {folder} ({type(error).__name__}: {_first_line(error)}): {remedy}"
@@ -94,7 +96,8 @@ class ChatModel:
             raise Transient("it is busy with another answer")
         try:
             longest = self._longest(generation)
-            text, certainty = self._text(messages, longest)
+            ((heard, certainty),) = self._heard([messages])
+            text = self._text(heard, longest)
             said = yield from _begun(self._model.stream(text, longest, _temperature(generation)))
             return _completion(said, certainty)
         finally:
@@ -111,7 +114,7 @@ class ChatModel:
         longest = self._longest(generation)
         answers: dict[int, ChatCompletion] = {}
         with self._turn:
-            told = [self._text(messages, longest) for messages in conversations]
+            told = [(self._text(heard, longest), certainty) for heard, certainty in self._heard(conversations)]
             # Those of one length pad least.
             order = sorted(range(len(told)), key=lambda place: len(told[place][0]))
             for first in range(0, len(order), _BATCH):
@@ -129,17 +132,17 @@ class ChatModel:
         context = self._model.context_tokens
         return generation.max_new_tokens if context is None else min(generation.max_new_tokens, context // 2)
 
-    def _text(self, messages: Sequence[Message], max_tokens: int) -> tuple[str, float]:
-        """Return a conversation as the model reads it, and how certain it is that it was meant so.
+    def _heard(self, conversations: Sequence[Sequence[Message]]) -> list[tuple[Sequence[Message], float]]:
+        """Return conversations as the model is told them, and how certain it is that they were meant so."""
+        return self._recall.heard(conversations) if self._recall else [(each, 1.0) for each in conversations]
 
-        Without the oldest turns if there is no room for them.
-        """
-        messages, certainty = self._recall.heard(messages) if self._recall else (messages, 1.0)
+    def _text(self, messages: Sequence[Message], max_tokens: int) -> str:
+        """Return a conversation as the model reads it, without the oldest turns if there is no room for them."""
         for first, message in enumerate(messages):
             if message.role == "user":
                 (text,) = rendered(self._model.tokenizer, [[(each.role, each.text) for each in messages[first:]]])
                 if self._model.fits(text, max_tokens):
-                    return text, certainty
+                    return str(text)
         context = self._model.context_tokens
         raise TooLarge(f"the question and {max_tokens} tokens of answer exceed the chat model's {context} tokens")
 

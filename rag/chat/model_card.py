@@ -9,14 +9,16 @@ from rag.hub_base import HubBase
 
 _BUNDLED_ONLY = {"layers", "width", "heads", "vocabulary", "question_encoder"}
 _ADAPTERS = {"lora_rank", "lora_alpha", "lora_dropout"}
-_MEMORY = {"gradient_checkpointing", "cpu_offload"}
 
 
 def recipe(config: ChatTrainingConfig) -> dict[str, Any]:
-    """Return what of the config decides what a chat model learns."""
+    """Return what of the config decides what a chat model learns, and what its checkpoints hold.
+
+    With `cpu_offload` a card's optimizer is another, which cannot go on from this one's state.
+    """
     others = _ADAPTERS if config.method is ChatMethod.FULL else set()
     sizes = _BUNDLED_ONLY if config.base != BUNDLED else set()
-    return config.model_dump(mode="json", exclude={"base", *_MEMORY, *others, *sizes})
+    return config.model_dump(mode="json", exclude={"base", "gradient_checkpointing", *others, *sizes})
 
 
 def model_card(
@@ -42,6 +44,7 @@ def model_card(
         ),
         f"## Validation\n\nLoss on the answers of {_validated(training['examples']['validation'])}.\n\n"
         + _table(("step", "loss"), [(row["step"], row["loss"]) for row in training["validation"]])
+        + _recognized(training)
         + f"\n\nBest at step {training['best_step']} of {training['steps']}. Curves: `tensorboard --logdir runs`.",
         "## Recipe\n\n"
         + _table(("setting", "value"), recipe(config).items())
@@ -55,6 +58,13 @@ def _usage(config: ChatTrainingConfig, whole: bool) -> str:
     if config.base == BUNDLED:
         return _USE_BUNDLED
     return _USE if whole else _USE_ADAPTER
+
+
+def _recognized(training: Mapping[str, Any]) -> str:
+    """Say how well the bundled model hears, which other bases do not do apart from reading."""
+    if not (heard := training.get("recognized")):
+        return ""
+    return f"\n\nOf {heard['of']} questions that were held back, {heard['right']} were recognized as what they ask for."
 
 
 def _validated(n_conversations: int) -> str:

@@ -102,6 +102,8 @@ def chat_model_rows(facts: Mapping[str, Any], router: Mapping[str, Any] | None) 
     rows: list[dict[str, Any]] = [{"what": "base", "value": f"{facts['base']}, {facts['method']}"}]
     rows += [{"what": f"conversations: {kind}", "value": n} for kind, n in facts["trained_on"].items()]
     rows += [{"what": name.replace("_", " "), "value": training[name]} for name in _TOLD]
+    if heard := training.get("recognized"):
+        rows.append({"what": "recognized", "value": f"{heard['right']} of {heard['of']} questions held back"})
     rows += [{"what": f"validation loss at step {at['step']}", "value": at["loss"]} for at in training["validation"]]
     return [*rows, {"what": "trusted", "value": trusted_from(router)}]
 

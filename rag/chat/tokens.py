@@ -38,6 +38,11 @@ class Encoded:
         return len(self.prompt) + len(self.answer)
 
 
+def token_counts(examples: Sequence[ChatExample], tokenizer: Any) -> list[int]:
+    """Return how many tokens each example has."""
+    return [len(encoded) for encoded in _encoded([example.messages for example in examples], tokenizer)]
+
+
 def encode_examples(examples: Sequence[ChatExample], tokenizer: Any, max_length: int) -> tuple[list[Encoded], int]:
     """Return the examples by their tokens, in order, and how many were left out.
 

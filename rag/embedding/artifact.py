@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 KIND = "embedder"
-_RECIPE = (
+TRAINING_RECIPE = (
     *(
         f"rag.embedding.{part}"
         for part in "finetune columns objective losses adapters validation merging model_card".split()
@@ -100,7 +100,7 @@ def finetuned_embedder(
         KIND,
         inputs=inputs | {role: ref.digest for role, ref in learned_with.items() if ref},
         config=config,
-        recipe=[*_RECIPE, *(["rag.reranking.cross_encoder"] if teacher else [])],
+        recipe=[*TRAINING_RECIPE, *(["rag.reranking.cross_encoder"] if teacher else [])],
         write=write,
     )
 

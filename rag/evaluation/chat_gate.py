@@ -13,6 +13,8 @@ from rag.evaluation.way_report import F1, HONEST, AnsweredQuestion, WayReport, g
 ORIGIN = "mixed"
 _UNTAUGHT = (Group.UNTRAINED, Group.REAL_UNTRAINED, Group.UNANSWERABLE)
 """What no chat model can know: better answers to the rest make no amends for inventions here."""
+_ROUNDED = 2e-4
+"""By how much the difference of two shares, which are rounded means of rounded means, may be off."""
 _Pairs = Sequence[tuple[AnsweredQuestion, AnsweredQuestion]]
 
 
@@ -102,9 +104,10 @@ def _objection(reports: ChatReports, gains: dict[str, Interval], pairs: _Pairs, 
         made_up = _made_up_more("answers from memory alone", memory, before, config)
     if made_up is not None:
         return made_up
-    slowest = reports.candidate.latency_ms(95)
-    if slowest > config.max_latency_p95_ms:
-        return f"too slow: p95 {slowest:.0f} ms to a whole answer, {config.max_latency_p95_ms:.0f} allowed"
+    slow, usual = reports.candidate.latency_ms(95), reports.production.latency_ms(95)
+    if slow > max(config.max_latency_p95_ms, usual):
+        allowed = f"{config.max_latency_p95_ms:.0f} allowed, {usual:.0f} in production"
+        return f"too slow: p95 {slow:.0f} ms to a whole answer, {allowed}"
     return None
 
 
@@ -113,10 +116,17 @@ def _untaught(report: WayReport) -> WayReport:
 
 
 def _made_up_more(what: str, own: WayReport, other: WayReport, config: ChatGateConfig) -> str | None:
+    """Return that the share of inventions rose by more than is allowed; never for a single answer, of any group."""
     before, after = other.made_up(), own.made_up()
-    if round(after - before, 4) <= config.max_made_up_rise:
+    if after - before <= max(config.max_made_up_rise, _one_answer(own)) + _ROUNDED:
         return None
     return (
         f"it makes up more: {after:.1%} of its {what} against {before:.1%} of production's, a rise of more than the "
         f"{config.max_made_up_rise:.0%} allowed"
     )
+
+
+def _one_answer(report: WayReport) -> float:
+    """Return what an answer of the smallest group is of the whole, 0 to 1."""
+    sizes = [len(report.of(group)) for group in report.groups if group.counts]
+    return 1 / (len(sizes) * min(sizes)) if sizes else 0.0

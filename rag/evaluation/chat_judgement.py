@@ -1,5 +1,7 @@
 """Judges the release of a chat model by what it answers, and what serves answers, to the same questions."""
 
+from collections.abc import Mapping
+
 from rag.answering.answer import Way
 from rag.config import Config
 from rag.evaluation.asked import evaluation_sample
@@ -7,17 +9,20 @@ from rag.evaluation.chat_gate import ChatReports, judge_chat
 from rag.evaluation.gate import Verdict
 from rag.evaluation.way_artifact import load_way_report, trusts_chat_model, way_artifact
 from rag.evaluation.way_report import WayReport
-from rag.judgement import conclude, require_unmoved, settled
+from rag.judgement import Terms, conclude, require_shared, require_unmoved, settled
 from rag.workspace import Workspace
 from storage.artifacts import ArtifactRef
 from storage.release import Release
+
+_COMMAND = "ragloop chat train"
 
 
 def chat_settled(
     space: Workspace, collection: str, candidate: Release, data: ArtifactRef, config: Config
 ) -> str | None:
     """Return why a chat model's release needs no judging by the questions of `data`; None if it does."""
-    return settled(space, collection, candidate, evaluation_sample(data, config).digest)
+    sample = evaluation_sample(space, candidate, data, config)
+    return settled(space, collection, candidate, Terms.of(sample.digest, config.chat.gate))
 
 
 def judge_chat_candidate(
@@ -29,10 +34,10 @@ def judge_chat_candidate(
 
     :raises NoChatModel: if the candidate has none.
     :raises NoGenerator: if nobody answers from passages.
-    :raises ReleaseNotFound: if other models have begun to serve meanwhile.
-    :raises ProductionMoved: if anything has, in the moment of promotion.
+    :raises ProductionMoved: if other models have begun to serve since the candidate was made.
     """
-    sample = evaluation_sample(data, config)
+    require_shared(candidate, against, _search(candidate, against), _COMMAND)
+    sample = evaluation_sample(space, candidate, data, config)
 
     def asked(release: Release, way: Way | None) -> ArtifactRef:
         return way_artifact(space, release, way, sample, config)
@@ -47,7 +52,18 @@ def judge_chat_candidate(
         production_memory=report(against, Way.CLOSED_BOOK) if against.chat_model else None,
         trusted=trusts_chat_model(candidate),
     )
-    production = require_unmoved(space, candidate, against, "ragloop chat train")
+    production = require_unmoved(space, candidate, against, _COMMAND)
     verdict = judge_chat(reports, config.chat.gate)
-    conclude(space, candidate, against, production, verdict, sample.digest, asked(candidate, None))
+    terms = Terms.of(sample.digest, config.chat.gate)
+    conclude(space, candidate, against, production, verdict, terms, asked(candidate, None))
     return verdict
+
+
+def _search(candidate: Release, against: Release) -> Mapping[str, bool]:
+    """Return whether a chat model's release searches as another does."""
+    return {
+        "embedder": candidate.embedder == against.embedder,
+        # Some rerankers belong to one index, and are made anew with it when the documents change.
+        "reranker": candidate.reranker == against.reranker or candidate.index != against.index,
+        "ranking": candidate.answering == against.answering,
+    }

@@ -5,11 +5,9 @@ import logging
 from pydantic import BaseModel, ConfigDict
 
 from rag.answering.answer import Way
-from rag.chat.data_artifact import KIND as CHAT_DATA
 from rag.chat.example import ExampleKind
 from rag.config import Config
-from rag.errors import NoChatModel
-from rag.evaluation.asked import evaluation_sample, measuring_data
+from rag.evaluation.asked import evaluation_sample, measuring_data, training_data
 from rag.evaluation.way_artifact import load_way_report, way_artifact
 from rag.evaluation.way_report import ROUTED, WayReport
 from rag.workspace import Workspace
@@ -34,10 +32,7 @@ def data_of_chat_model(space: Workspace, release: Release, config: Config) -> Ar
 
     :raises NoChatModel: if it has none.
     """
-    if release.chat_model is None:
-        raise NoChatModel(f"release {release.id} has no chat model: train one with `ragloop chat train`")
-    trained_on = ArtifactRef.of(CHAT_DATA, space.artifacts.manifest(release.chat_model).inputs["data"])
-    return measuring_data(space, release.collection, trained_on, config)
+    return measuring_data(space, release.collection, training_data(space, release), config)
 
 
 def load_comparison(store: ArtifactStore, comparison: WayComparison) -> list[WayReport]:
@@ -53,7 +48,7 @@ def compare_ways(space: Workspace, release: Release, data: ArtifactRef, config: 
     :raises NoChatModel: if it has no chat model.
     :raises NoGenerator: if nobody answers from passages.
     """
-    sample, from_both = evaluation_sample(data, config), learned_from_passages(space, release)
+    sample, from_both = evaluation_sample(space, release, data, config), learned_from_passages(space, release)
     if not from_both:
         logger.info("hybrid is left out: the chat model of release %d has learned without passages", release.id)
     ways = (Way.CLOSED_BOOK, Way.RAG, *((Way.HYBRID,) if from_both else ()), None)

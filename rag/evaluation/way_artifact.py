@@ -4,11 +4,10 @@ from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from rag.answering.answer import Way
-from rag.chat.data_artifact import load_examples
 from rag.config import Config, GeneratorKind
 from rag.corpus.artifact import load_texts
 from rag.errors import NoChatModel
-from rag.evaluation.asked import Sample
+from rag.evaluation.asked import Sample, load_sample
 from rag.evaluation.way_report import ROUTED, WayReport
 from rag.releases import CHAT_ROUTER, search_models
 from rag.retrieval.artifact import RANKING, load_index
@@ -26,7 +25,15 @@ _FILE = "report.encrypted"
 _RECIPE = (
     *(f"rag.evaluation.{part}" for part in "agreement asked footprint way_artifact way_report ways".split()),
     *(f"rag.chat.{part}" for part in "calibration example model recall".split()),
-    *("rag.answering", "rag.llm.causal", "rag.llm.chat_template", "rag.pairs.follow_ups", *RANKING),
+    *(
+        "rag.answering",
+        "rag.llm.causal",
+        "rag.llm.chat_template",
+        "rag.pairs.follow_ups",
+        "rag.pairs.words",
+        "rag.retrieval.lexical",
+        *RANKING,
+    ),
 )
 
 
@@ -39,6 +46,8 @@ def way_artifact(space: Workspace, release: Release, way: Way | None, sample: Sa
     :raises NoChatModel: if the way needs a chat model, and the release has none.
     :raises NoGenerator: if nobody answers from passages.
     """
+    from rag.answering.opening import ModelPool, who_answers
+
     store = space.artifacts
     if way is None and not _remembers(release, config):
         way = Way.RAG
@@ -46,7 +55,7 @@ def way_artifact(space: Workspace, release: Release, way: Way | None, sample: Sa
         raise NoChatModel(f"release {release.id} has no chat model: train one with `ragloop chat train`")
 
     def write(draft: Draft) -> dict[str, Any]:
-        examples = sample.drawn(load_examples(store, sample.data))
+        examples = load_sample(store, sample)
         report = _asked(space, release, way, sample, examples, config)
         draft.seal(_FILE, report.model_dump_json().encode())
         return {"way": report.way, "evaluation_set": sample.digest, "questions": len(examples), **report.means()}
@@ -61,6 +70,8 @@ def way_artifact(space: Workspace, release: Release, way: Way | None, sample: Sa
             "evidence_threshold": release.lineage.get("evidence_threshold"),
             "retrieval": release.answering,
             "answering": config.answering.model_dump(mode="json"),
+            # Not all that the config names are there: a key may be missing today, or come tomorrow.
+            "who_answers": list(who_answers(ModelPool(space, config.answering), release, config.answering, way)),
             "generation": config.chat.generation.model_dump(mode="json"),
             "timed": config.chat.compare.timed,
             "engine": config.encoding.engine,

@@ -31,7 +31,7 @@ class AnsweredQuestion(BaseModel):
     way: Way
     """How the answer came, which a routed one tells."""
     f1: float
-    """Of the words; 1 for a refusal where there is no answer, 0 where there is one."""
+    """Of the words; 1 for a refusal where there is no answer, 0 where there is one. 0 too if nobody answered."""
     exact: float
     support: float
     """How much of the answer's sentences its source says, on the average; that of a refusal is its F1."""
@@ -76,18 +76,20 @@ class WayReport(BaseModel):
         return [group for group in Group if group in asked]
 
     def of(self, group: Group | None) -> list[AnsweredQuestion]:
-        """Return the answers of a group, or all."""
-        return [answer for answer in self.answers if group in (None, answer.group)]
+        """Return the answers of a group, or all that count."""
+        if group is None:
+            return [answer for answer in self.answers if answer.group.counts]
+        return [answer for answer in self.answers if answer.group is group]
 
     def means(self, group: Group | None = None) -> dict[str, float]:
         """Return the mean of each metric in a group; of all, each group counts alike."""
         if group is not None:
             return mean_metrics([answer.metrics for answer in self.of(group)])
-        return mean_metrics([self.means(each) for each in self.groups])
+        return mean_metrics([self.means(each) for each in self.groups if each.counts])
 
     def made_up(self, group: Group | None = None) -> float:
         """Return the share of the answers that are made up; of all, each group counts alike."""
-        return round(1 - self.means(group)[HONEST], 4) if self.answers else 0.0
+        return round(1 - self.means(group)[HONEST], 4) if self.of(group) else 0.0
 
     def from_memory(self, group: Group | None = None) -> float:
         """Return the share of the answers that came from the chat model's memory."""
@@ -101,9 +103,9 @@ class WayReport(BaseModel):
 
 
 def paired(candidate: WayReport, production: WayReport) -> list[tuple[AnsweredQuestion, AnsweredQuestion]]:
-    """Return the questions that both answered, in the candidate's order."""
-    others = {answer.id: answer for answer in production.answers}
-    return [(answer, others[answer.id]) for answer in candidate.answers if answer.id in others]
+    """Return the questions that both answered and that count, in the candidate's order."""
+    others = {answer.id: answer for answer in production.of(None)}
+    return [(answer, others[answer.id]) for answer in candidate.of(None) if answer.id in others]
 
 
 def group_weights(groups: Iterable[Group]) -> list[float]:

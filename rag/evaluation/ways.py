@@ -30,7 +30,7 @@ class Said(NamedTuple):
     """What came back for a question."""
 
     text: str
-    """Empty if nobody answered."""
+    """Empty if nobody answered, which is worth nothing anywhere: it is no refusal."""
     way: Way
     confidence: float | None = None
     latency_ms: float | None = None
@@ -108,10 +108,10 @@ def _ms_since(began: float) -> float:
 
 def _scored(group: Group, example: ChatExample, said: Said, source: str, support: Support) -> AnsweredQuestion:
     question, text = example.messages[-2].content, without_citations(said.text)
-    refused = not text or text.startswith(NOT_IN_DOCUMENTS)
-    if group is Group.UNANSWERABLE or refused:
+    refused = text.startswith(NOT_IN_DOCUMENTS)
+    if group is Group.UNANSWERABLE or refused or not text:
         right = float(refused and group is Group.UNANSWERABLE)
-        f1, exact, supported, made_up = right, right, right, not refused
+        f1, exact, supported, made_up = right, right, right, bool(text) and not refused
     else:
         f1, exact = token_f1(text, example.answer), exact_match(text, example.answer)
         sentences = [each for paragraph in paragraphs(said.text) for each in split_sentences(paragraph)]

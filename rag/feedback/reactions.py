@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 from sqlalchemy.orm import load_only
 from sqlmodel import col, select
 
+from rag.config import GeneratorKind
 from rag.feedback.signals import VOTES, FeedbackKind
 from rag.pairs.follow_ups import standing_question
 from storage.database import Database
@@ -18,6 +19,8 @@ Span = tuple[str, int, int]
 _LOW, _HIGH = 2, 4
 """Ratings up to and from which a rating is a vote against or for an answer."""
 _HISTORY = TypeAdapter(list[dict[str, str]])
+_FROM_MEMORY = f"{GeneratorKind.CHAT_MODEL.value}/"
+"""What the names of generators that answer from memory begin with."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class Use:
     """Ids of the chunks retrieved, best first."""
     cited: tuple[Span, ...]
     reactions: tuple[Reaction, ...]
+    from_memory: bool = False
+    """Whether the chat model answered by itself: what is shown was looked for afterwards, by what it said."""
 
     def person(self, reaction: Reaction) -> str:
         """Return who reacted: a user, or somebody who got this answer."""
@@ -65,7 +70,7 @@ def load_uses(database: Database, collection: str) -> list[Use]:
     """Return the uses of a collection that somebody reacted to, oldest reaction first; none whose text was deleted."""
     by_interaction: dict[str, list[Reaction]] = {}
     about = select(FeedbackRow.interaction_id).where(FeedbackRow.collection == collection)
-    columns = "id", "release_id", "question", "history", "retrieved", "citations"
+    columns = "id", "release_id", "question", "history", "retrieved", "citations", "generator"
     asked = select(InteractionRow).options(load_only(*(getattr(InteractionRow, name) for name in columns)))
     own = asked.where(InteractionRow.collection == collection, col(InteractionRow.id).in_(about))
     with database.reading() as session:
@@ -107,4 +112,5 @@ def _use(row: InteractionRow, reactions: list[Reaction]) -> Use:
         shown=tuple(passage["chunk_id"] for passage in ranked),
         cited=tuple((c["doc_id"], c["char_start"], c["char_end"]) for c in row.citations),
         reactions=tuple(reactions),
+        from_memory=(row.generator or "").startswith(_FROM_MEMORY),
     )

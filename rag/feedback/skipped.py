@@ -15,14 +15,14 @@ def feedback_negatives(uses: Sequence[Use], answered_by: Mapping[str, Set[str]])
     After an unhelpful answer all others that were shown count as skipped; after a helpful one those above the first
     that answers (Joachims 2002), since a reaction does not say which passage it means. Contradicting reactions to one
     answer count for nothing, and a passage that somebody opened, copied or called right was not skipped. A chunk counts
-    once for each person.
+    once for each person. An answer from memory does not say how passages served: it was not made from any.
     """
     skipped: dict[str, set[tuple[str, str]]] = {}
     for use in uses:
         question = normalize(use.question)
         answering = answered_by.get(question)
         helped = _helped(use, answering or frozenset())
-        if not answering or helped is None:
+        if use.from_memory or not answering or helped is None:
             continue
         shown = list(use.shown)
         if helped:

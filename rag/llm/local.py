@@ -100,12 +100,12 @@ class LocalProvider:
         finally:
             self._turn.release()
 
-    def load(self) -> None:
-        """Load the model now, so that the first who asks does not wait for it.
+    def find(self) -> None:
+        """Find the model, on this machine or on the hub, and read no more of it than its tokenizer.
 
-        :raises ConfigError: if it cannot be loaded.
+        :raises ConfigError: if it cannot be had.
         """
-        _ = self._model
+        _ = self._tokenizer
 
     def close(self) -> None:
         """Give the model's memory back."""

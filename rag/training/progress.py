@@ -15,7 +15,9 @@ class TrainingProgress:
     loss: float | None
     """Mean training loss since the last report of one; None if this one has none."""
     validation: float | None
-    """MRR@10 on the validation questions, or a chat model's loss on them; None unless they were just asked."""
+    """What the validation questions score; None unless they were just asked."""
+    metric: str = ""
+    """What that is: `MRR@10`, or a chat model's `loss`."""
 
     @property
     def share(self) -> float:

@@ -72,7 +72,7 @@ class ProgressReporter(TrainerCallback):  # type: ignore[misc]
         left = f", {self._time_left(state)} to go" if self._timed_from and state.global_step < state.max_steps else ""
         logger.info("step %d of %d: validation %s %.3f%s", state.global_step, state.max_steps, what, score, left)
         self._estimated = bool(left)
-        self._tell(state, validation=score)
+        self._tell(state, validation=score, metric=what)
 
     def close(self) -> None:
         """Take the bar down, and let the last word through."""
@@ -88,10 +88,10 @@ class ProgressReporter(TrainerCallback):  # type: ignore[misc]
         left_s = pace_s * (state.max_steps - state.global_step)
         return f"about {left_s / 60:.0f} min" if left_s >= 90 else f"about {left_s:.0f} s"
 
-    def _tell(self, state: Any, loss: float | None = None, validation: float | None = None) -> None:
+    def _tell(self, state: Any, loss: float | None = None, validation: float | None = None, metric: str = "") -> None:
         if self._messenger is not None:
-            now = TrainingProgress(state.global_step, state.max_steps, float(state.epoch or 0), loss, validation)
-            self._messenger.tell(now)
+            epoch = float(state.epoch or 0)
+            self._messenger.tell(TrainingProgress(state.global_step, state.max_steps, epoch, loss, validation, metric))
 
 
 class Messenger:

@@ -189,11 +189,13 @@ def test_a_changed_document_is_a_new_version_that_is_found_at_once(company):
     assert "ultramarine" not in first(space, "1", "what colour is the ultramarine Hassel").text
 
 
-def test_rollback_brings_back_what_served_before(company):
-    space = company[0]
-    *_, before, serving = [p.release_id for p in space.registry.history("default")]
-    assert space.registry.production("default").id == serving
-    assert space.registry.rollback("default", "a test").id == before
+def test_rollback_brings_back_the_models_that_served_before_and_undoes_no_ingest(company):
+    space, _, _, _, retrained = company
+    before = space.registry.production("default")
+    space.registry.promote("default", retrained.release_id, "a test")
+    now = refresh_release(space, "default", SMOKE)
+    assert (now.embedder == before.embedder, now.id == retrained.release_id) == (False, False)
+    assert space.registry.rollback("default", "a test").id == before.id
 
 
 def test_a_file_that_cannot_be_read_never_stops_the_others(company):

@@ -8,6 +8,7 @@ from prefect.client.schemas.filters import ArtifactFilter
 
 from flows.compare_chat import compare_chat
 from flows.ingest import ingest
+from flows.retrain import retrain
 from flows.train_chat import train_chat
 from rag.chat.calibration import Calibration
 from rag.chat.data_artifact import dataset_artifact, load_examples
@@ -107,6 +108,21 @@ def test_it_tells_from_which_documents_it_learned(trained):
     data = ArtifactRef.of("chatdata", company.artifacts.manifest(model).inputs["data"])
     trained = {each.source.doc_id for each in load_examples(company.artifacts, data) if each.source and each.trained}
     assert trained <= seen <= {row.id for row in active_documents(company.database, "default")}
+
+
+def test_a_retraining_calibrates_the_chat_model_that_serves_beside_its_own_search_models(trained):
+    company, spoke = trained
+    company.registry.promote("default", spoke.release_id, "by hand")
+    serving = company.registry.production("default")
+    outcome = retrain(profile=Profile.SMOKE)
+    release = company.registry.get("default", outcome.release_id)
+    assert release.embedder != serving.embedder and release.chat_model == spoke.model
+    beside = {"index": release.index.digest, "embedder": release.embedder.digest, "chat_model": spoke.model.digest}
+    asked = [company.artifacts.manifest(ref) for ref in company.artifacts.refs() if ref.kind == "chatanswers"]
+    assert any(beside.items() <= each.inputs.items() for each in asked)
+    assert CHAT_ROUTER in release.lineage
+    assert outcome.verdict is not None
+    assert "nothing new" in retrain(profile=Profile.SMOKE).headline
 
 
 def test_conversations_that_a_person_mended_are_trained_on(company, tmp_path):

@@ -7,10 +7,10 @@ from sqlmodel import select
 from storage.artifacts import ArtifactRef
 from storage.database import Database
 from storage.errors import ProductionMoved, ReleaseNotFound, StorageError
-from storage.registry import Registry, ReleaseState
+from storage.registry import Registry, ReleaseState, _swap
 from storage.release import CHAT_ROUTER, lineage_digest
 from storage.sealing import Keyring, Sealer
-from storage.tables import ProductionRow
+from storage.tables import ProductionRow, ReleaseRow
 
 
 @pytest.fixture
@@ -87,6 +87,43 @@ def test_rollback_walks_back_through_everything_that_served(registry):
     ]
     states = [release.state for release in registry.list("docs")]
     assert states == [ReleaseState.PRODUCTION, ReleaseState.RETIRED, ReleaseState.RETIRED]
+
+
+def test_rollback_walks_back_models_and_no_documents(registry):
+    one, more, two, most, again = (register(registry, n).id for n in range(1, 6))
+    registry.promote("docs", one, "first")
+    registry.promote("docs", more, "documents came", action="refresh")
+    registry.promote("docs", two, "other models")
+    registry.promote("docs", most, "documents came", action="refresh")
+    assert registry.rollback("docs", "worse").id == more
+    registry.promote("docs", again, "the documents of now", action="refresh")
+    with pytest.raises(ReleaseNotFound, match="no earlier release to roll back to: see"):
+        registry.rollback("docs", "once more")
+    registry.promote("docs", two, "after all")
+    assert registry.rollback("docs", "no").id == again
+    assert [change.action for change in registry.history("docs")].count("refresh") == 3
+
+
+def test_rollback_finds_the_models_that_know_fewer_documents_if_others_were_withdrawn(registry):
+    one, more, two = (register(registry, n) for n in (1, 2, 3))
+    registry.promote("docs", one.id, "first")
+    registry.promote("docs", more.id, "documents came", action="refresh")
+    registry.promote("docs", two.id, "other models")
+    registry.withdraw("docs", {more.index.uri}, "a document was deleted")
+    assert registry.rollback("docs", "worse").id == one.id
+
+
+def test_a_rollback_from_when_documents_were_steps_is_still_understood(registry):
+    first, more, other, newest = (register(registry, n) for n in (1, 2, 3, 4))
+    registry.promote("docs", first.id, "first")
+    registry.promote("docs", other.id, "other models")
+    registry.promote("docs", newest.id, "documents came", action="refresh")
+    with registry._database.session() as session:
+        _swap(session, session.get(ReleaseRow, other.id), "as it was done once", "rollback")
+    assert registry.rollback("docs", "worse").id == first.id
+    registry.promote("docs", more.id, "documents came", action="refresh")
+    with pytest.raises(ReleaseNotFound):
+        registry.rollback("docs", "once more")
 
 
 def test_promoting_what_serves_changes_nothing(registry):

@@ -97,7 +97,7 @@ def test_releases_are_listed_shown_and_changed(server, trainer):
         assert "no earlier release" in answer.json()["error"]["message"]
 
 
-def test_who_promotes_an_older_release_is_told_that_newer_documents_are_not_in_it(server, tmp_path):
+def test_who_goes_back_to_an_older_release_is_told_that_newer_documents_are_not_in_it(server, tmp_path):
     space, config = server.space, server.service.config
     for name in ("one", "two"):
         (tmp_path / f"{name}.md").write_text(f"The {name} ferry leaves at noon from the pier of its own.")
@@ -108,6 +108,9 @@ def test_who_promotes_an_older_release_is_told_that_newer_documents_are_not_in_i
         assert (answer["id"], answer["state"]) == (older, "production")
         assert f"run `ragloop releases promote {older} --collection ferries`" in answer["note"]
         assert admin.post(f"/collections/ferries/releases/{newest.id}/promote").json()["note"] is None
+        back = admin.post("/collections/ferries/releases/rollback").json()
+        assert (back["id"], back["state"]) == (older, "production")
+        assert f"run `ragloop releases promote {older} --collection ferries`" in back["note"]
 
 
 def test_a_retraining_that_cannot_start_says_how_to_start_its_server(trainer):

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import SecretStr
 
-from rag.answering.opening import ModelPool, open_generators
+from rag.answering.answer import Way
+from rag.answering.opening import ModelPool, open_generators, who_answers
 from rag.answering.prompts import load_template
 from rag.config import AnsweringConfig, GeneratorKind, LocalAnswerModelConfig
 from rag.errors import ConfigError, NoGenerator
@@ -20,6 +21,7 @@ from tests.rag.chat.tiny import stored
 from tests.rag.llm.tiny_model import save_tiny_chat_model
 
 GROQ, LOCAL, CHAT_MODEL = GeneratorKind.GROQ, GeneratorKind.LOCAL, GeneratorKind.CHAT_MODEL
+EXTRACTIVE = GeneratorKind.EXTRACTIVE
 PART = ArtifactRef(kind="part", digest="0" * 32, uri="part/" + "0" * 32)
 
 
@@ -106,6 +108,30 @@ def test_with_a_key_groq_answers_under_its_models_name(groq, opened):
     assert pool.models["groq/openai/gpt-oss-20b"].bill.answered == 1
 
 
+def test_who_answers_is_known_by_its_model_before_any_is_opened(space, groq, tiny, tmp_path):
+    _, with_key = groq
+    made = stored(space.artifacts, tiny)
+    config = AnsweringConfig(generators=(GROQ, LOCAL, CHAT_MODEL, EXTRACTIVE), local=local(tiny))
+
+    def names(space, chat_model=None, way=None, **fields):
+        pool, chosen = ModelPool(space, config), config.model_copy(update=fields)
+        found = who_answers(pool, release_of(chat_model), chosen, way)
+        assert pool.models == {}
+        return [name.split("@")[0] for name in found]
+
+    assert names(with_key, made) == ["groq/openai/gpt-oss-20b", f"local/{tiny.name}", "chat-model", "extractive"]
+    assert names(space, made) == [f"local/{tiny.name}", "chat-model", "extractive"]
+    assert names(space, made, Way.RAG) == names(space) == [f"local/{tiny.name}", "extractive"]
+    assert names(space, made, Way.HYBRID) == ["chat-model"]
+    assert names(space, generators=(GROQ,)) == []
+
+
+def test_a_local_model_that_is_not_there_answers_nothing(space, tmp_path):
+    (tmp_path / "empty").mkdir()
+    config = AnsweringConfig(generators=(LOCAL, EXTRACTIVE), local=local(tmp_path / "empty"))
+    assert who_answers(ModelPool(space, config), release_of(None), config) == ("extractive",)
+
+
 def test_each_collection_may_have_a_template_of_its_own(groq, opened):
     server, space = groq
     for templates in ({}, {"shop": "stepwise"}, {"other": "stepwise"}):
@@ -163,7 +189,7 @@ def test_a_chat_model_that_was_removed_is_named(space, opened, tiny):
 
 
 def test_the_extractive_generator_needs_nothing(space, opened):
-    chain, _ = opened(space, GROQ, GeneratorKind.EXTRACTIVE)
+    chain, _ = opened(space, GROQ, EXTRACTIVE)
     spoken = answer(chain)
     assert spoken.generator == "extractive"
     assert "six in the morning" in spoken.text

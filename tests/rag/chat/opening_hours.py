@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from rag.chat.example import ChatExample, ExampleKind, Message, Source
 from rag.config import ChatMethod, ChatTrainingConfig
@@ -41,6 +42,8 @@ CONFIG = ChatTrainingConfig(
     patience=0,
 )
 """12 or 16 steps of 4 sequences, few of which are padded."""
+BY_HEART = CONFIG.model_copy(update={"epochs": 16})
+"""As many steps for the bundled base, which learns each answer once."""
 ADAPTED = CONFIG.model_copy(update={"base": "a folder", "lora_rank": 4, "lora_dropout": 0.1, "learning_rate": 5e-3})
 
 
@@ -59,15 +62,21 @@ def adapted(method: ChatMethod, **fields: object) -> ChatTrainingConfig:
     return ADAPTED.model_copy(update={"method": method, **fields})
 
 
+def train(folder: Path, base: str) -> dict[str, Any]:
+    """Train a folder's model, or the bundled base if that is `bundled`; return the facts of the training."""
+    from rag.chat.finetune import finetune_chat
+
+    source, config = (None, BY_HEART) if base == "bundled" else (base, CONFIG)
+    return finetune_chat(EXAMPLES, source, folder / "model", folder / "checkpoints", config)
+
+
 def main(folder: str, base: str, place: str, nth: str) -> None:
     """Train `base` in `folder`, to be caught in the nth forward pass of a step or of an evaluation."""
     from transformers import GPT2LMHeadModel
 
-    from rag.chat.finetune import finetune_chat
-
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     pause_in_forward(GPT2LMHeadModel, training=place == "step", nth=int(nth))
-    finetune_chat(EXAMPLES, base, Path(folder, "model"), Path(folder, "checkpoints"), CONFIG)
+    train(Path(folder), base)
     os.write(1, b"finished\n")
 
 

@@ -48,7 +48,7 @@ def test_the_same_training_is_reused_without_the_device_and_another_is_not(space
     ref = build(space, data)
     with space.device.held("a drill"):
         again = []
-        same = FEW_STEPS.model_copy(update={"cpu_offload": True, "lora_rank": 3})
+        same = FEW_STEPS.model_copy(update={"gradient_checkpointing": True, "lora_rank": 3})
         thread = threading.Thread(target=lambda: again.append(build(space, data, same, "hub")), daemon=True)
         thread.start()
         thread.join(timeout=60)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from rag.chat.assembly import assemble
@@ -114,6 +116,17 @@ def test_personal_data_is_masked_before_anything_is_made_of_it():
     assert "Write to <EMAIL_1>." in texts
     assert "Does <EMAIL_1> keep it?" in texts
     assert not any(name in text.lower() for text in texts for name in ("anna", "eva"))
+
+
+@pytest.mark.system
+def test_what_stands_before_a_fact_is_masked_too():
+    text = "Write to anna.berg@intern.local about the log. The log is kept for five years."
+    place = {"doc_id": "mail.md", "document": "mail.md", "answer_start": text.index("The log"), "answer_end": len(text)}
+    asked = replace(all_written()[0], question="How long is the log kept?", answer="The log is kept.", **place)
+    document = document_text(text, "mail.md")
+    chunks, masking = [chunk_of(text, "mail.md")], PairsConfig(mask_personal_data=True)
+    examples = assemble([asked], [], chunks, {"mail.md": document}, ChatDataConfig(kept_out=0), masking)
+    assert {each.source.before for each in examples if each.source} == {"Write to <EMAIL_1> about the log."}
 
 
 @pytest.mark.system

@@ -54,6 +54,27 @@ def test_equal_confidences_share_their_mean():
     assert (made.confidences, made.expected) == ((0.5, 0.9), (0.5, 1.0))
 
 
+def test_a_question_that_counts_twice_is_as_two():
+    confidences, scores = drawn()
+    others, counts = np.full(400, 0.36), np.random.default_rng(5).integers(1, 6, 400)
+    weighed = calibrate(confidences, scores, others, counts / 7)
+    repeated = calibrate(*(np.repeat(each, counts) for each in (confidences, scores, others)))
+    assert weighed.confidences == repeated.confidences
+    assert weighed.expected == pytest.approx(repeated.expected)
+    assert weighed.threshold == pytest.approx(repeated.threshold)
+    assert weighed != calibrate(confidences, scores, others)
+
+
+def test_what_counts_more_decides_what_is_trusted():
+    answers = [0.9] * 40, [0.8] * 30 + [0.0] * 10, [0.6] * 30 + [0.5] * 10
+    assert calibrate(*answers).trusts(0.9)
+    assert calibrate(*answers, [1.0] * 30 + [3.0] * 10).threshold is None
+
+
+def test_gains_and_losses_that_cancel_out_are_not_better():
+    assert calibrate([0.9] * 60, [0.4] * 30 + [0.6] * 30, [0.3] * 30 + [0.7] * 30).threshold is None
+
+
 def test_too_few_questions_teach_nothing():
     few = MIN_QUESTIONS - 1
     assert calibrate([0.9] * few, [1.0] * few, [0.0] * few).threshold is None

@@ -25,6 +25,18 @@ def test_two_questions_for_one_span_are_one_fact():
     assert fact.trained
 
 
+def test_a_fact_has_the_words_that_stand_before_it_and_none_that_is_cut():
+    text = TEXTS[DOCUMENT]
+    (fact,) = facts_of(written("How many sieves?", HAS))
+    before = fact.source.before
+    assert before and before == " ".join(text[: text.index(HAS)].split())[-len(before) :]
+    long = "Warden " * 200
+    (late,) = facts_of(written("How many sieves?", HAS, text=long + text), texts={DOCUMENT: long + text})
+    assert late.source.before.endswith(before)
+    assert set(late.source.before.removesuffix(before).split()) == {"Warden"}
+    assert 300 < len(late.source.before) <= 400
+
+
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [

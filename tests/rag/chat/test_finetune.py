@@ -1,6 +1,7 @@
 import json
 import logging
 import shutil
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from safetensors.numpy import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.nn.modules.module import register_module_forward_pre_hook
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.models.gpt2.modeling_gpt2 import GPT2Attention
 
 from rag.chat.bundled import bundled_config, bundled_tokenizer
 from rag.chat.finetune import _shape, finetune_chat, learned_and_validated
@@ -166,7 +168,31 @@ def test_a_batch_that_does_not_fit_is_halved_and_the_next_training_knows(tmp_pat
 @pytest.mark.parametrize("less", [{"gradient_checkpointing": True}, {"cpu_offload": True}], ids=str)
 def test_what_takes_less_memory_learns_the_same(trained, tmp_path, less):
     whole, _ = trained
-    assert losses(train(tmp_path, variant(**less))) == pytest.approx(losses(whole), abs=0.01)
+    seen = Counter()
+
+    def count(module, _):
+        if isinstance(module, GPT2Attention) and module.training:
+            seen["passes"] += 1
+            seen["offloaded"] += torch._C._autograd._top_saved_tensors_default_hooks(False) is not None
+
+    counting = register_module_forward_pre_hook(count)
+    try:
+        facts = train(tmp_path, variant(**less))
+    finally:
+        counting.remove()
+    assert losses(facts) == pytest.approx(losses(whole), abs=0.01)
+    once = CONFIG.layers * facts["steps"]
+    again = "gradient_checkpointing" in less  # each layer once more on the way back
+    assert seen["passes"] == once * (1 + again)
+    if "cpu_offload" in less:
+        assert seen["offloaded"] == once
+
+
+def test_a_training_that_comes_apart_says_so(tmp_path):
+    with pytest.raises(
+        ConfigError, match=r"validation loss is no number: lower chat.training.learning_rate \(1e\+30\)"
+    ):
+        train(tmp_path, variant(learning_rate=1e30, schedule="constant"))
 
 
 def test_a_run_goes_on_from_its_last_whole_checkpoint_to_the_same_model(trained, tmp_path):

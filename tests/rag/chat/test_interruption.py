@@ -7,20 +7,15 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from rag.chat.finetune import finetune_chat
 from rag.training.trainer import last_checkpoint
-from tests.rag.chat.opening_hours import CONFIG, EXAMPLES, save_untaught
+from tests.rag.chat.opening_hours import save_untaught, train
 
 ROOT = Path(__file__).parents[3]
 
 
-def train(folder, base):
-    return finetune_chat(EXAMPLES, str(base), folder / "model", folder / "checkpoints", CONFIG)
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory):
-    return save_untaught(tmp_path_factory.mktemp("base"))
+@pytest.fixture(scope="module", params=["a folder", "bundled"])
+def base(tmp_path_factory, request):
+    return request.param if request.param == "bundled" else str(save_untaught(tmp_path_factory.mktemp("base")))
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +35,7 @@ def undisturbed(tmp_path_factory, base):
     ids=str,
 )
 def test_a_training_that_is_ended_goes_on_as_if_it_had_not_been(tmp_path, base, undisturbed, sent, place, nth):
-    command = [sys.executable, "-m", "tests.rag.chat.opening_hours", str(tmp_path), str(base), place, str(nth)]
+    command = [sys.executable, "-m", "tests.rag.chat.opening_hours", str(tmp_path), base, place, str(nth)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "here\n"
         process.send_signal(sent)

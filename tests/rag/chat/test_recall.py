@@ -1,5 +1,6 @@
-import json
+import logging
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from rag.config import ChatGenerationConfig
 from rag.embedding.base import bundled_encoder
 from rag.errors import ConfigError, EmptyCorpus
 from rag.pairs.pair import Split
-from tests.rag.chat.opening_hours import ASKED, CONFIG, EXAMPLES, HOURS, SHOPS, TRAIN, VALIDATION
+from tests.rag.chat.opening_hours import ASKED, CONFIG, EXAMPLES, HOURS, SHOPS, TRAIN, VALIDATION, example
 
 CHESS = "Who won the game of chess?"
 UNASKED = ["Who painted the Mona Lisa?", "What is the capital of Peru?", CHESS]
@@ -66,9 +67,19 @@ def test_a_question_in_other_words_reminds_of_its_fact_and_another_of_none(recal
     assert told.certainty > found[0].certainty
 
 
+def test_of_facts_that_mean_alike_the_one_with_the_questions_words_is_recalled():
+    facts = [
+        Taught("doors", f"Press it for {n} seconds.", f"The knob {code} opens.") for n, code in ((4, "RV"), (9, "QX"))
+    ]
+    recall = Recall.of(bundled_encoder(), facts, [])
+    found = recall.recalled([ask(f"how do I open it by knob {code}?") for code in ("QX", "RV")])
+    assert [each.fact for each in found] == [1, 0]
+    assert recall.recalled([]) == []
+
+
 def test_a_follow_up_is_heard_with_what_was_said_before(recall):
     before = [*ask("When does the museum open?"), Message(role="assistant", content="At eleven.")]
-    messages, certainty = recall.heard([*before, *ask("And when does the garden?")])
+    ((messages, certainty),) = recall.heard([[*before, *ask("And when does the garden?")]])
     assert messages == [Message(role="user", content=f"<|fact:{SHOPS.index('garden')}|>")]
     assert 0 < certainty < 1
 
@@ -80,6 +91,40 @@ def test_passages_narrow_down_what_is_recalled(recall):
     assert found.fact == 7
     (alone,) = recall.recalled([ask(vague)])
     assert recall.recalled([ask(vague, "Cheese is made of milk.")]) == [alone]
+
+
+def test_a_refusal_beside_passages_is_no_fact():
+    refused = REFUSALS[0].model_copy(update={"split": Split.TRAIN, "kind": ExampleKind.GROUNDED})
+    assert taught_facts([refused, *TRAIN]) == taught_facts(TRAIN)
+
+
+def test_facts_that_say_the_same_are_as_certain_as_one():
+    facts = [Taught(title, "The lamp burns for four hours.") for title in ("birk", "rowan")]
+    facts.append(Taught("hearth", "The ash is taken out on Mondays."))
+    (both,) = Recall.of(bundled_encoder(), facts, []).recalled([ask("how long does the lamp burn?")])
+    (one,) = Recall.of(bundled_encoder(), facts[1:], []).recalled([ask("how long does the lamp burn?")])
+    assert both.certainty >= one.certainty > 0.9
+
+
+def test_answers_that_are_too_long_to_be_said_are_not_recalled(tmp_path, caplog):
+    caplog.set_level(logging.WARNING, logger="rag")
+    words = " ".join(f"word{n}" for n in range(60))
+    long = example(0, "What does the charter of the {} say?")
+    long = long.model_copy(update={"messages": (long.messages[0], Message(role="assistant", content=words))})
+    facts = finetune_chat([long, *TRAIN], None, tmp_path / "model", tmp_path / "checkpoints", CONFIG)
+    assert (facts["facts_left_out"], facts["examples"]["trained"]) == (1, 11)
+    assert "1 of 11 answers are longer than chat.training.max_length (64 tokens): they are not learned" in caplog.text
+    assert load_file(tmp_path / "model" / "recall" / "facts.safetensors")["keys"].shape == (10, 384)
+    with pytest.raises(EmptyCorpus, match="all 1 answers are longer .*64 tokens.*raise it"):
+        finetune_chat([long], None, tmp_path / "none", tmp_path / "more", CONFIG)
+
+
+def test_the_checkpoint_is_chosen_by_what_was_recognized(tmp_path):
+    wrong = example(1, "When does the {} open?", Split.VALIDATION)
+    wrong = wrong.model_copy(update={"messages": (wrong.messages[0], Message(role="assistant", content="Never."))})
+    facts = finetune_chat([*EXAMPLES, wrong], None, tmp_path / "model", tmp_path / "checkpoints", CONFIG)
+    assert facts["recognized"] == {"right": 10, "of": 11}
+    assert facts["examples"]["validation"] == 10
 
 
 def test_refusals_alone_teach_nothing(tmp_path):
@@ -110,20 +155,37 @@ def test_what_is_saved_is_a_plain_model_with_what_it_hears_by_beside_it(model):
     assert prompt["input_ids"].shape == (1, 4)
     said = tokenizer.decode(weights.generate(**prompt, max_new_tokens=24, do_sample=False)[0, 4:])
     assert said == f" The {SHOPS[2]} opens at {HOURS[2]} on weekdays.<|end|>"
-    keys = load_file(model / "recall" / "keys.safetensors")["keys"]
-    assert keys.shape == (10, 384) and keys.dtype == np.float32
-    facts = json.loads((model / "recall" / "recall.json").read_text())
-    assert 0 < facts["least_cosine"] < 1
+    facts = load_file(model / "recall" / "facts.safetensors")
+    assert facts["keys"].shape == (10, 384) and facts["keys"].dtype == np.float32
+    assert 0 < facts["least_cosine"][0] < 1
 
 
-@pytest.mark.parametrize("name", ["recall.json", "keys.safetensors"])
-def test_what_is_damaged_is_one_line(model, tmp_path, name):
+def cut(file):
+    file.write_bytes(file.read_bytes()[:-30])
+
+
+def overwrite(file):
+    data = file.read_bytes()
+    file.write_bytes(data[:60] + b"x" * (len(data) // 2) + data[60 + len(data) // 2 :])
+
+
+def name_otherwise(file):
+    save_file({"other": np.zeros((1, 384), dtype=np.float32)}, file)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("facts.safetensors", cut),
+        ("facts.safetensors", name_otherwise),
+        ("words.npz", cut),
+        ("words.npz", overwrite),
+        ("words.npz", Path.unlink),
+    ],
+)
+def test_what_is_damaged_is_one_line(model, tmp_path, name, damage):
     broken = shutil.copytree(model, tmp_path / "broken")
-    damaged = broken / "recall" / name
-    if name == "recall.json":
-        damaged.write_text("{}")
-    else:
-        save_file({"other": np.zeros((1, 384), dtype=np.float32)}, damaged)
+    damage(broken / "recall" / name)
     with pytest.raises(ConfigError, match="cannot load the chat model .*broken.*ragloop chat train") as said:
         ChatModel.load(broken)
     assert "\n" not in str(said.value)

@@ -73,7 +73,14 @@ def test_each_group_counts_alike_however_many_questions_it_has():
         ({"candidate": report(OLD)}, "no proven gain"),
         ({"candidate": report(OLD), "production": report(BETTER)}, "token F1 fell"),
         ({"candidate": report(BETTER, made_up=8)}, "it makes up more: 4.4% of its answers against 0.0%"),
-        ({"candidate": report(BETTER, latency_ms=2500)}, "too slow: p95 2500 ms"),
+        (
+            {"candidate": report(BETTER, latency_ms=2500)},
+            "too slow: p95 2500 ms to a whole answer, 2000 allowed, 90 in",
+        ),
+        (
+            {"candidate": report(BETTER, latency_ms=2500), "production": report(OLD, latency_ms=2400)},
+            "too slow: p95 2500 ms to a whole answer, 2000 allowed, 2400 in production",
+        ),
         ({"trusted": False}, "never trusted"),
         (
             {"memory": report(OLD, made_up=30), "production_memory": report(OLD, made_up=12)},
@@ -105,6 +112,19 @@ def test_a_small_rise_that_is_proven_is_no_chance():
 
 def test_a_little_more_is_chance():
     assert judged(report(BETTER, made_up=3), report(OLD)).decision is Decision.PROMOTE
+
+
+def test_a_single_answer_of_a_small_group_is_chance():
+    """Of 16 questions in each of three kinds, one is 2.1 points of the whole, and 3.1 of what was not taught."""
+    asked = [Group.TRAINED] * 16 + [Group.UNTRAINED] * 16 + [Group.UNANSWERABLE] * 16
+    old, new = [0.5] * 16 + [0.6] * 32, [0.8] * 16 + [0.6] * 32
+    for own, decision in (([47], Decision.PROMOTE), ([46, 47], Decision.KEEP)):
+        assert judged(report(new, own, asked=asked), report(old, asked=asked)).decision is decision
+
+
+def test_as_slow_as_production_is_not_too_slow():
+    slow = judged(report(BETTER, latency_ms=2500), report(OLD, latency_ms=2500))
+    assert slow.decision is Decision.PROMOTE, slow.reason
 
 
 def test_memory_alone_is_only_compared_with_memory_alone():
@@ -162,3 +182,14 @@ def test_ways_are_shown_side_by_side_in_each_group_and_all_alike():
 def test_nothing_to_show_is_no_row():
     assert way_rows([]) == cost_rows([]) == []
     assert ways_picture([], "nothing").startswith(b"\x89PNG")
+
+
+def test_questions_that_calibrated_are_shown_and_decide_nothing():
+    asked = [*ASKED, *[Group.REAL_CALIBRATING] * 30]
+    old = report([*OLD, *[1.0] * 30], asked=asked)
+    new = report([*BETTER, *[0.0] * 30], made_up=range(100, 130), asked=asked)
+    assert judged(new, old) == judged(report(BETTER), report(OLD))
+    rows = way_rows([new])
+    shown = [(row["questions"], row["n"], row["token F1"], row["made up"]) for row in rows]
+    assert (Group.REAL_CALIBRATING, "30", "0.000", "1.000") in shown
+    assert shown[-1] == ("all, each group alike", "100", "0.800", "0.000")

@@ -23,6 +23,7 @@ from rag.evaluation.ways import Said, scored
 from rag.pairs.pair import Split
 from rag.retrieval.artifact import load_index
 from storage.tables import InteractionRow
+from tests.rag.chat.tiny import save_tiny_chat
 from tests.rag.evaluation.company_talk import SMOKE, SURE, stored_chat
 
 TEXT = "The lamp of the Birk burns for 40 hours. Return it within 30 days."
@@ -66,11 +67,17 @@ def test_what_agrees_with_the_right_answer_in_other_words_than_the_source_is_not
     assert answer.exact == 1 and answer.support < 0.5 and not answer.made_up
 
 
-@pytest.mark.parametrize("said", [NOT_IN_DOCUMENTS, f"{NOT_IN_DOCUMENTS} Ask someone.", ""])
+@pytest.mark.parametrize("said", [NOT_IN_DOCUMENTS, f"{NOT_IN_DOCUMENTS} Ask someone."])
 def test_a_refusal_is_right_only_where_there_is_no_answer(support, said):
     assert worth(said, support).metrics | {HONEST: 1} == dict.fromkeys(worth(said, support).metrics, 0) | {HONEST: 1}
     unknown = worth(said, support, Group.UNANSWERABLE, NOT_IN_DOCUMENTS)
     assert set(unknown.metrics.values()) == {1} and unknown.document == ""
+
+
+@pytest.mark.parametrize("group", list(Group))
+def test_who_does_not_answer_is_right_nowhere(support, group):
+    answer = worth("", support, group)
+    assert answer.metrics == dict.fromkeys(answer.metrics, 0) | {HONEST: 1}
 
 
 def test_any_answer_to_what_cannot_be_answered_is_made_up(support):
@@ -112,7 +119,7 @@ def test_a_routed_answer_tells_which_way_it_came(reports):
 def test_time_and_memory_are_told(reports):
     for report in reports.values():
         assert 0 < report.latency_ms(50) <= report.latency_ms(95)
-        assert report.memory_bytes >= 0 and report.serving_bytes > 0
+        assert report.serving_bytes > 0
     timed = [answer for answer in reports["closed-book"].answers if answer.latency_ms is not None]
     assert 0 < len(timed) <= SMOKE.chat.compare.timed
     assert all(answer.latency_ms for answer in reports["rag"].answers)
@@ -125,7 +132,7 @@ def test_measuring_is_no_use_and_leaves_no_interaction(company, reports):
 
 def test_answers_are_sealed_asked_once_and_go_with_a_document(company, speaking, reports):
     space, data = company
-    sample = evaluation_sample(data, SMOKE)
+    sample = evaluation_sample(space, speaking, data, SMOKE)
     made = way_artifact(space, speaking, Way.RAG, sample, SMOKE)
     report = load_way_report(space.artifacts, made)
     assert report.answers == reports["rag"].answers  # the times too: nothing was asked again
@@ -137,7 +144,7 @@ def test_answers_are_sealed_asked_once_and_go_with_a_document(company, speaking,
 
 def test_who_trusts_no_chat_model_answers_from_passages(company, speaking):
     space, data = company
-    sample = evaluation_sample(data, SMOKE)
+    sample = evaluation_sample(space, speaking, data, SMOKE)
     assert not trusts_chat_model(speaking)
     assert way_artifact(space, speaking, None, sample, SMOKE) == way_artifact(space, speaking, Way.RAG, sample, SMOKE)
 
@@ -150,11 +157,24 @@ def test_a_chat_model_that_learned_without_passages_is_not_asked_with_them(compa
     assert ways == ["closed-book", "rag", "routed"]
 
 
-def test_without_a_chat_model_there_is_no_memory_to_ask(company):
+def test_a_chat_model_that_breaks_down_over_passages_refuses_nothing(company, tmp_path):
+    space, data = company
+    short = stored_chat(space, save_tiny_chat(tmp_path / "short", steps=0, context=24), data)
+    release = register_chat_model(space, "default", short, SMOKE)
+    sample = evaluation_sample(space, release, data, SMOKE)
+    report = load_way_report(space.artifacts, way_artifact(space, release, Way.HYBRID, sample, SMOKE))
+    silent = [answer for answer in report.answers if not answer.said]
+    assert Group.UNANSWERABLE in {answer.group for answer in silent}
+    assert {(answer.way, answer.f1, answer.made_up) for answer in silent} == {(Way.HYBRID, 0, False)}
+
+
+def test_without_a_chat_model_there_is_no_memory_to_ask(company, speaking):
     space, data = company
     production = space.registry.production("default")
     with pytest.raises(NoChatModel, match="ragloop chat train"):
-        way_artifact(space, production, Way.CLOSED_BOOK, evaluation_sample(data, SMOKE), SMOKE)
+        way_artifact(space, production, Way.CLOSED_BOOK, evaluation_sample(space, speaking, data, SMOKE), SMOKE)
+    with pytest.raises(NoChatModel, match="ragloop chat train"):
+        compare_ways(space, production, data, SMOKE)
 
 
 def test_what_confidence_is_worth_is_learned_on_validation_questions_alone(company, speaking):
@@ -174,3 +194,19 @@ def test_that_it_knows_when_not_to_answer_makes_no_answer_of_it_trusted(reports)
     pairs += [(refused, one.model_copy(update={"f1": 0.0}))] * 60
     assert not calibrated(pairs).trusts(0.9)
     assert calibrated([(theirs, mine) for mine, theirs in pairs[:30]]).trusts(0.9)
+
+
+def pairs_of(one, group, n, mine, theirs):
+    """So many questions of a group, what the two answers to each are worth."""
+    return [tuple(one.model_copy(update={"group": group, "f1": f1}) for f1 in (mine, theirs))] * n
+
+
+def test_each_group_counts_alike_in_what_is_trusted(reports):
+    one = reports["closed-book"].answers[0].model_copy(update={"confidence": 0.9, "made_up": False})
+    better = pairs_of(one, Group.VARIED, 60, 0.8, 0.6)
+    worse = pairs_of(one, Group.UNTRAINED, 20, 0.0, 0.5)
+    assert not calibrated(better + worse).trusts(0.9)
+
+    # Of a group that it mostly refuses to answer, the few answers count little.
+    refused = one.model_copy(update={"group": Group.UNTRAINED, "said": NOT_IN_DOCUMENTS, "f1": 0.0})
+    assert calibrated(better + worse + [(refused, refused)] * 80).trusts(0.9)

@@ -2,6 +2,7 @@ from uuid import uuid4
 
 import pytest
 
+from rag.answering.closed_book import speaker_name
 from rag.feedback.reactions import load_uses
 from rag.feedback.recording import record_feedback, record_interaction
 from rag.feedback.signals import Feedback, FeedbackKind, Interaction, Retrieved
@@ -24,9 +25,10 @@ def release(database):
 def react(database, release):
     """Ask, show chunks in an order, and react, each time as somebody else."""
 
-    def run(shown, *reactions, question=ASKED):
+    def run(shown, *reactions, question=ASKED, generator="extractive"):
         retrieved = tuple(Retrieved(chunk_id=chunk_id, rank=rank, score=1 / rank) for rank, chunk_id in shown)
-        asked = Interaction(collection="docs", release_id=release.id, question=question, retrieved=retrieved)
+        told = {"question": question, "generator": generator, "retrieved": retrieved}
+        asked = Interaction(collection="docs", release_id=release.id, **told)
         record_interaction(database, asked)
         for kind, detail in reactions:
             said = {"value" if kind is FeedbackKind.RATING else "chunk_id": detail}
@@ -96,6 +98,15 @@ def test_an_opened_citation_weighs_less_than_what_is_said(database, react):
 def test_reactions_that_contradict_each_other_count_for_nothing(database, react):
     react(SHOWN, UP, DOWN)
     assert skipped(database) == {}
+
+
+@pytest.mark.parametrize("reaction", [DOWN, UP])
+def test_what_was_looked_for_by_an_answer_from_memory_was_not_skipped_for_the_question(database, react, reaction):
+    shown = SHOWN if reaction is DOWN else reversed(SHOWN)
+    react(shown, reaction, generator=speaker_name(1))
+    assert skipped(database) == {}
+    react(SHOWN[2:], DOWN)
+    assert skipped(database) == {QUESTION: ("notes:4",)}
 
 
 def test_what_was_skipped_most_often_comes_first(database, react):

@@ -131,7 +131,7 @@ def test_a_folder_without_a_model_is_one_clear_line(tmp_path):
 def test_a_hub_that_hangs_up_is_one_clear_line(hub_that_hangs_up):
     remedy = "check the network, give a folder .* in synthesis.llm.model, or set synthesis.writer"
     with pytest.raises(ConfigError, match=f"cannot fetch the language model mine/parrot .*{remedy}") as said:
-        LocalProvider("mine/parrot", 1).load()
+        LocalProvider("mine/parrot", 1).find()
     assert "\n" not in str(said.value)
 
 
