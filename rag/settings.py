@@ -49,6 +49,10 @@ class Settings(BaseSettings):
     groq_api_key: SecretStr | None = None
     groq_base_url: str = "https://api.groq.com"
     """Where Groq's protocol is spoken, without the path."""
+    judge_api_key: SecretStr | None = None
+    """Of an OpenAI-compatible judge; one on one's own machine may need none."""
+    judge_base_url: str | None = None
+    """Where an OpenAI-compatible judge is reached, with the path before `/chat/completions`."""
     feedback_threshold: int = Field(50, ge=1)
     """New feedback from which a retraining starts by itself."""
     stage_timeout_s: float = Field(12 * 3600, gt=0)

@@ -14,7 +14,9 @@ from rag.config.chat import (
     ChatMethod,
     ChatTrainingConfig,
 )
+from rag.config.experiments import ExperimentConfig, GuardRail
 from rag.config.gate import GateConfig
+from rag.config.judge import JudgeConfig, JudgeMetric, JudgeProvider
 from rag.config.language_model import LanguageModelConfig, ModelProvider
 from rag.config.pairs import ChunkingConfig, PairsConfig, SplitConfig, SynthesisConfig, Writer
 from rag.config.retrieval import EncodingConfig, Expansion, IndexConfig, RetrievalConfig
@@ -37,9 +39,14 @@ __all__ = [
     "EmbeddingConfig",
     "EncodingConfig",
     "Expansion",
+    "ExperimentConfig",
     "GateConfig",
     "IndexConfig",
     "GeneratorKind",
+    "GuardRail",
+    "JudgeConfig",
+    "JudgeMetric",
+    "JudgeProvider",
     "LanguageModelConfig",
     "LocalAnswerModelConfig",
     "ModelProvider",
@@ -70,6 +77,7 @@ class Config(Stage):
     answering: AnsweringConfig = AnsweringConfig()
     chat: ChatConfig = ChatConfig()
     gate: GateConfig = GateConfig()
+    judge: JudgeConfig = JudgeConfig()
 
     @model_validator(mode="after")
     def _distilling_has_a_teacher(self) -> Self:

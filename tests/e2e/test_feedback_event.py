@@ -78,7 +78,7 @@ def story(tmp_path_factory):
     up = Up(ragloop)
     try:
         remote = Remote(up)
-        assert wait_until(lambda: len(remote.runs("retrain")) > 1, 120), up.said()
+        assert wait_until(lambda: len(remote.runs("retrain")) > 1, 300), up.said()
         seen["second"] = remote.ended(remote.runs("retrain")[1]["id"])
         ragloop.ok("sweep")
         seen["left at the end"] = users.new()

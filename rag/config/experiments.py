@@ -1,0 +1,43 @@
+"""When an online experiment ends. Imports no torch."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from rag.config.stage import Stage
+
+
+class GuardRail(Stage):
+    """A rate that a variant may not raise: errors, refusals, answers slower than a bound."""
+
+    metric: str = Field(min_length=1)
+    """Of outcomes from 0 to 1, less is better."""
+    max_rise: float = Field(0.02, ge=0, lt=1)
+    """The variant is stopped when its rate is proven to exceed the control's by more."""
+    window_h: float = Field(1.0, gt=0)
+    """A user counts when so long has passed since the first answer: short, so that harm is seen soon."""
+
+
+class ExperimentConfig(Stage):
+    """What a variant must show, and what it may not do."""
+
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+    """Of everything said of the outcome together, whenever and however often it is looked at."""
+    min_effect: float = Field(0.02, ge=0, lt=1)
+    """The smallest gain of the mean outcome worth a switch; one proven smaller ends the experiment."""
+    window_h: float = Field(24.0, gt=0)
+    """A user counts once, by the mean outcome of so many hours from the first answer on."""
+    guard_confidence: float = Field(0.95, gt=0.5, lt=1)
+    """That no guard rail, of all together, stops a variant which keeps to it."""
+    guard_rails: tuple[GuardRail, ...] = (
+        GuardRail(metric="error"),
+        GuardRail(metric="refused", max_rise=0.05),
+        GuardRail(metric="slow", max_rise=0.05),
+    )
+
+    @model_validator(mode="after")
+    def _each_rail_once(self) -> Self:
+        metrics = [rail.metric for rail in self.guard_rails]
+        if len(set(metrics)) < len(metrics):
+            raise ValueError(f"guard_rails names a metric twice ({', '.join(metrics)}): name each once")
+        return self

@@ -1,0 +1,136 @@
+"""What one look at an experiment says: the variant won, lost, is not worth it, does harm, or nothing yet."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from rag.config import ExperimentConfig
+from rag.errors import ConfigError
+from rag.evaluation.significance import Interval
+from rag.experiments.sequence import Scores, first_refusal, gain_scores, lower_bound
+from rag.experiments.users import Users
+
+
+class Finding(StrEnum):
+    """What is proven of the variant."""
+
+    WINNER = "winner"
+    """Better than the control."""
+    LOSER = "loser"
+    """Worse than the control."""
+    FUTILE = "futile"
+    """Not better by the least gain that is worth a switch."""
+    HARMFUL = "harmful"
+    """A guard rail is broken."""
+    GO_ON = "go on"
+    """Nothing yet."""
+
+
+class Rise(BaseModel):
+    """How much higher the variant's rate on a guard rail is than the control's, and at least is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    mean: float
+    low: float
+
+
+class Look(BaseModel):
+    """What is known of a variant against the control; a finding, once made, stays."""
+
+    model_config = ConfigDict(frozen=True)
+
+    finding: Finding
+    reason: str
+    gain: Interval
+    """Any-time valid; of the users up to the finding, if there is one."""
+    n_control: int
+    n_variant: int
+    mean_control: float | None
+    mean_variant: float | None
+    rises: dict[str, Rise]
+    """By guard rail."""
+
+
+def look(users: Users, rails: Mapping[str, Users], config: ExperimentConfig, variants: int = 1) -> Look:
+    """Look at an experiment, as often as wanted.
+
+    A better variant is called a loser, or a worse one a winner, with a probability of at most half of what `confidence`
+    leaves; one that is worth the switch is called futile with as much. All guard rails together stop a variant that
+    keeps to them with a probability of at most what `guard_confidence` leaves, split evenly among them (Bonferroni).
+    With several variants against one control both are split again among these.
+
+    :param users: by the outcome that decides.
+    :param rails: the users by each guard rail's outcome.
+    :raises ConfigError: if a guard rail is not measured.
+    """
+    error = (1 - config.confidence) / 2 / variants
+    scores = gain_scores(*users)
+    finding, n = _finding(scores, config.min_effect, error)
+    seen = users.first(n)
+    gain = _interval(scores.first(n), error)
+    rises, broken = _rises(rails, config, variants)
+    if broken:
+        finding = Finding.HARMFUL
+    means = [_mean(seen.outcome[seen.treated == treated]) for treated in (False, True)]
+    return Look(
+        finding=finding,
+        reason=f"{finding}: {broken or _reason(finding, gain, config)}, after {n:,} users",
+        gain=gain,
+        n_control=int((~seen.treated).sum()),
+        n_variant=int(seen.treated.sum()),
+        mean_control=means[0],
+        mean_variant=means[1],
+        rises=rises,
+    )
+
+
+def _finding(scores: Scores, min_effect: float, error: float) -> tuple[Finding, int]:
+    """Return what was found first, and after how many users; all of them if nothing was."""
+    n = scores.gain.shape[-1]
+    loss = scores.reversed()
+    found = (
+        (int(first_refusal(scores, 0.0, error)), Finding.WINNER),
+        (int(first_refusal(loss, 0.0, error)), Finding.LOSER),
+        (int(first_refusal(loss, -min_effect, error)), Finding.FUTILE),
+    )
+    # A loser is futile too: where both are found at once, the stronger word.
+    after, finding = min(found, key=lambda each: each[0])
+    return (finding, after) if after <= n else (Finding.GO_ON, n)
+
+
+def _rises(rails: Mapping[str, Users], config: ExperimentConfig, variants: int) -> tuple[dict[str, Rise], str]:
+    """Return the rise on each guard rail, and in words which are broken; empty if none is."""
+    rises, broken = {}, []
+    for rail in config.guard_rails:
+        if rail.metric not in rails:
+            raise ConfigError(f"guard rail {rail.metric} is not measured: measure it, or take it out of guard_rails")
+        scores = gain_scores(*rails[rail.metric])
+        low = lower_bound(scores, (1 - config.guard_confidence) / len(config.guard_rails) / variants)
+        mean = float(scores.gain.mean()) if scores.gain.size else 0.0
+        rises[rail.metric] = Rise(mean=round(max(mean, low), 4), low=round(low, 4))
+        if low > rail.max_rise:
+            broken.append(f"{rail.metric} rose by more than {low:.3f}, {rail.max_rise} allowed")
+    return rises, "; ".join(broken)
+
+
+def _interval(scores: Scores, error: float) -> Interval:
+    low, high = lower_bound(scores, error), -lower_bound(scores.reversed(), error)
+    high = max(low, high)
+    mean = float(np.clip(scores.gain.mean(), low, high)) if scores.gain.size else 0.0
+    return Interval(mean=round(mean, 4), low=round(low, 4), high=round(high, 4))
+
+
+def _mean(outcomes: np.ndarray) -> float | None:
+    return round(float(outcomes.mean()), 4) if outcomes.size else None
+
+
+def _reason(finding: Finding, gain: Interval, config: ExperimentConfig) -> str:
+    said = f"gain {gain}, {config.confidence:.0%} whenever looked at"
+    return {
+        Finding.WINNER: f"better than the control, {said}",
+        Finding.LOSER: f"worse than the control, {said}",
+        Finding.FUTILE: f"no gain of {config.min_effect} or more, {said}",
+    }.get(finding, f"nothing is proven yet, {said}")
