@@ -19,6 +19,7 @@ from rag.corpus.artifact import corpus_artifact
 from rag.corpus.ingestion import ingest_uploads, seal_uploads
 from rag.embedding.artifact import base_embedder, finetuned_embedder
 from rag.evaluation.gate import Decision, Verdict
+from rag.evaluation.sets import frozen_set
 from rag.judgement import candidate_report, judge_candidate
 from rag.llm.access import LanguageModels
 from rag.pairs.artifact import collection_pairs
@@ -80,7 +81,11 @@ def null_retraining(space: Workspace, profile: Profile, seed: int) -> Verdict:
     against = space.registry.production(COLLECTION)
     if against is None:
         raise SystemExit("the example has no first release")
-    reports = (candidate_report(space, release, release, pairs), candidate_report(space, release, against, pairs))
+    questions = frozen_set(space, COLLECTION, pairs, config.evaluation)
+    reports = (
+        candidate_report(space, release, release, questions),
+        candidate_report(space, release, against, questions),
+    )
     return judge_candidate(space, release, against, reports, config.gate)
 
 

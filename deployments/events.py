@@ -1,36 +1,10 @@
-"""Events through the acknowledged route: what returns has arrived."""
+"""What the events sent here are about; they are sent as the tasks send theirs."""
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from prefect.client.orchestration import SyncPrefectClient
+from tasks.events import Resource, send_event
 
-Resource = dict[str, str]
-
-
-def send_event(
-    client: SyncPrefectClient,
-    name: str,
-    resource: Resource,
-    related: Iterable[Resource] = (),
-    payload: dict[str, Any] | None = None,
-    event_id: UUID | None = None,
-) -> None:
-    """Send an event; the server takes events of the same id for one.
-
-    :raises httpx.HTTPError: if the server has not acknowledged it.
-    """
-    event = {
-        "id": str(event_id or uuid4()),
-        "occurred": datetime.now(UTC).isoformat(),
-        "event": name,
-        "resource": resource,
-        "related": list(related),
-        "payload": payload or {},
-    }
-    client.request("POST", "/events", json=[event]).raise_for_status()
+__all__ = ["Resource", "related_deployment", "send_event"]
 
 
 def related_deployment(deployment_id: UUID) -> Resource:

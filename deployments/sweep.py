@@ -1,4 +1,4 @@
-"""What is looked after again and again: wake-ups not sent, runs that nobody hears of, crashed retrainings.
+"""What is looked after again and again: experiments, wake-ups not sent, runs nobody hears of, crashed retrainings.
 
 Automations go by events, which a server may lose when it is killed or its SQLite file is busy. A sweep goes by what is
 the case, so it may run any number of times and from several places.
@@ -6,7 +6,7 @@ the case, so it may run any number of times and from several places.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
@@ -28,6 +28,8 @@ from deployments.drift import deployed
 from deployments.events import related_deployment, send_event
 from deployments.server import connect
 from flows.parameters import ATTEMPTS
+from rag.experiments.experiment import mark_told, untold
+from rag.experiments.settling import settle
 from rag.feedback.outbox import OutboxEvent, deliver, renew
 from storage.database import Database
 
@@ -35,6 +37,7 @@ LOST_AFTER_S = 600
 """A wake-up that was sent and not acted upon for so long is sent again; doubled each time."""
 PATIENCE = timedelta(seconds=10)
 """Until a crashed retraining is started again: the server may still count it against the limit of one."""
+EXPERIMENT_ENDED = "ragloop.experiment.ended"
 _UNDER_WAY = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
 
 
@@ -48,19 +51,24 @@ class Swept:
     """Runs that the automations were made to wait for again."""
     restarted: int
     """Crashed retrainings started again."""
+    experiments: int
+    """Experiments ended."""
 
 
 def sweep(database: Database, threshold: int) -> Swept:
-    """Have silent runs watched, start a crashed retraining again, and send a wake-up that waits.
+    """End experiments, have silent runs watched, start a crashed retraining again, and send a wake-up that waits.
 
     `threshold` is the new feedback from which a collection's retraining is due.
 
     :raises ServerUnreachable: if no server answers.
     """
+    ended = settle(database)  # before the server is asked for: a variant that does harm does it without one, too
     with connect() as client:
+        _tell_ends(client, database)
         silent, restarted = watch_silent_runs(client), restart_crashed(client)
         renew(database, threshold, LOST_AFTER_S)
-        return Swept(events=_wake_up(client, database), silent=silent, restarted=restarted)
+        events = _wake_up(client, database)
+        return Swept(events=events, silent=silent, restarted=restarted, experiments=len(ended))
 
 
 def watch_silent_runs(client: SyncPrefectClient, silence: timedelta = SILENCE) -> int:
@@ -107,6 +115,20 @@ def restart_crashed(client: SyncPrefectClient, patience: timedelta = PATIENCE) -
         )
         return 1
     return 0
+
+
+def _tell_ends(client: SyncPrefectClient, database: Database) -> None:
+    """Send an event for each experiment that has ended, wherever it was settled; the same one twice counts once."""
+    for each in untold(database):
+        resource = {
+            "prefect.resource.id": f"ragloop.experiment.{each.id}",
+            "prefect.resource.name": each.name,
+            "ragloop.collection": each.collection,
+        }
+        payload = each.model_dump(mode="json", exclude={"config"})
+        event_id = uuid5(NAMESPACE_URL, f"{database.url.render_as_string()} {each.key} {each.started_at}")
+        send_event(client, EXPERIMENT_ENDED, resource, payload=payload, event_id=event_id)
+        mark_told(database, each)
 
 
 def _collection(run: FlowRun) -> str:

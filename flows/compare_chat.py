@@ -7,7 +7,6 @@ from flows.parameters import CollectionName, ProfileName, QuestionCount, Speakin
 from rag.config import Config
 from rag.evaluation.comparison import WayComparison
 from rag.evaluation.gate import Verdict
-from rag.evaluation.way_report import F1
 from storage.artifacts import ArtifactRef
 from storage.registry import Release
 from tasks.chat import ask_in_each_way, chat_model_release, judge_chat_model, questions_of_chat_model
@@ -38,7 +37,7 @@ def judge_chat(collection: str, candidate: Release, data: ArtifactRef, config: C
     comparison = ask_in_each_way(candidate, data, config)
     publish_comparison(comparison, collection)
     verdict = judge_chat_model(candidate, against, data, config)
-    publish_verdict(verdict, candidate, against, F1, "chat-verdict")
+    publish_verdict(verdict, candidate, "chat-verdict")
     return verdict
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from prefect import runtime
 from pydantic import Field
 
-from rag.config import COLLECTION, Config
+from rag.config import COLLECTION, Config, GeneratorKind, Ranker
 from rag.profiles import Profile, detect_profile
 from rag.settings import Settings
 
@@ -27,9 +27,25 @@ SpeakingRelease = Annotated[
         description="A release's id, or production; the newest with a chat model unless given.",
     ),
 ]
+SetVersion = Annotated[
+    int | None, Field(ge=1, description="A version of the evaluation set; the one that judges now unless given.")
+]
+RankerName = Annotated[
+    Ranker | None, Field(description="Rank by this part of the search alone; as the release does unless given.")
+]
 QuestionCount = Annotated[
     int | None, Field(ge=1, le=10_000, description="Questions of each group at most; as configured unless given.")
 ]
+GeneratorName = Annotated[
+    GeneratorKind | None, Field(description="Who alone answers; as the release and the config decide unless given.")
+]
+TrialCount = Annotated[
+    int | None, Field(ge=1, le=1000, description="Settings that are tried; as configured unless given.")
+]
+TrialMinutes = Annotated[
+    float | None, Field(gt=0, description="No trial begins after so long; as configured unless given.")
+]
+TrialNumber = Annotated[int, Field(ge=0, description="Which trial of a search this is.")]
 Sources = Annotated[
     list[Annotated[str, Field(min_length=1)]],
     Field(min_length=1, description="Files and folders: paths or URIs (s3://...) that the worker can read."),

@@ -13,7 +13,13 @@ from flows.train_embedder import train_embedder
 from rag.settings import Settings
 from tasks.chat import recalibrate_chat_model
 from tasks.corpus import collection_corpus
-from tasks.evaluation import already_settled, production_release, record_candidate, release_documents
+from tasks.evaluation import (
+    already_settled,
+    freeze_questions,
+    production_release,
+    record_candidate,
+    release_documents,
+)
 from tasks.feedback import claim_new_feedback, consume_feedback, count_new_feedback, lack_of_feedback
 from tasks.training import check_means
 
@@ -59,8 +65,9 @@ def retrain(
     release = record_candidate(base, candidate, router, config)
 
     # Only what is proven better, on the same questions, may serve; then also with what was ingested meanwhile.
-    nothing_new = already_settled(collection, release, pairs, config)
-    verdict = None if nothing_new else compare(collection, release, pairs, config)
+    questions = freeze_questions(collection, pairs, config)
+    nothing_new = already_settled(collection, release, questions, config)
+    verdict = None if nothing_new else compare(collection, release, questions, config)
     release_documents(collection, config)
     consume_feedback(claim)
     outcome = Outcome(release_id=release.id, verdict=verdict, nothing_new=nothing_new)

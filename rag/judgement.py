@@ -3,23 +3,26 @@
 from collections.abc import Mapping
 from typing import NamedTuple, Self
 
-from rag.config import Config, GateConfig, RetrievalConfig
+from rag.config import Config, GateConfig
 from rag.config.stage import Stage
-from rag.evaluation.artifact import evaluation_artifact, load_report
-from rag.evaluation.gate import Decision, Verdict, judge
-from rag.llm.access import LanguageModels
+from rag.corpus.artifact import CORPUS, active_documents
+from rag.evaluation.artifact import EVALUATION, evaluation_artifact, load_report
+from rag.evaluation.gate import Circumstances, Decision, Verdict, judge
 from rag.releases import CHAT_ROUTER, kept_chat_model, serving_release
 from rag.reranking.collection import moved_reranker
 from rag.retrieval.artifact import index_artifact
 from rag.retrieval.searcher import SearchModels
 from rag.workspace import Workspace
-from storage.artifacts import ArtifactRef
+from storage.artifacts import ArtifactRef, ArtifactStore
 from storage.errors import ProductionMoved
 from storage.recipes import digest_json
-from storage.registry import Release, ReleaseState
+from storage.registry import Evaluation, Release, ReleaseState
+from storage.release import MANNER
 
 _GATE = "gate"
 """Under this name the metrics of a judgement hold the digest of the gate's config."""
+_AGAINST = "against_artifact"
+"""And under this one the report of what it was judged against, by URI."""
 _AGAIN = "again: what was trained is kept"
 
 
@@ -27,7 +30,7 @@ class Terms(NamedTuple):
     """What a candidate is judged by; with others it may fare otherwise."""
 
     questions: str
-    """Digest of the evaluation questions."""
+    """Digest of the evaluation set."""
     gate: str
     """Digest of the gate's config."""
 
@@ -55,19 +58,23 @@ def settled(space: Workspace, collection: str, candidate: Release, terms: Terms)
     return None
 
 
-def candidate_report(space: Workspace, candidate: Release, models: Release, pairs: ArtifactRef) -> ArtifactRef:
+def candidate_report(space: Workspace, candidate: Release, models: Release, questions: ArtifactRef) -> ArtifactRef:
     """Return the report of a release's models over the candidate's documents, so that both are asked of the same."""
     config = Config.model_validate(candidate.config)
-    corpus = ArtifactRef.model_validate(candidate.lineage["corpus"])
+    asked = None if models.id == candidate.id else _moved(space, models, candidate, config)
+    return evaluation_artifact(space, models, questions, config, asked)
+
+
+def _moved(space: Workspace, models: Release, candidate: Release, config: Config) -> SearchModels:
+    """Return the search of a release over the documents of a candidate."""
+    corpus = ArtifactRef.of(CORPUS, space.artifacts.manifest(candidate.index).inputs[CORPUS])
     reranker = models.reranker
     index = index_artifact(
         space.artifacts, space.device, corpus, models.embedder, config, with_tokens=reranker is not None
     )
     if reranker is not None:
         reranker = moved_reranker(space.artifacts, space.device, reranker, index, models.embedder, config)
-    asked = SearchModels(embedder=models.embedder, index=index, reranker=reranker)
-    answering = RetrievalConfig.model_validate(models.answering)
-    return evaluation_artifact(space.artifacts, pairs, asked, answering, config.encoding, LanguageModels.of(space))
+    return SearchModels(embedder=models.embedder, index=index, reranker=reranker)
 
 
 def judge_candidate(
@@ -86,9 +93,37 @@ def judge_candidate(
     require_shared(candidate, against, kept, "ragloop retrain")
     production = require_unmoved(space, candidate, against, "ragloop retrain")
     report, other = (load_report(space.artifacts, ref) for ref in reports)
-    verdict = judge(report, other, config)
-    conclude(space, candidate, against, production, verdict, Terms.of(report.evaluation_set, config), reports[0])
+    verdict = judge(report, other, config, _circumstances(space, candidate, against))
+    conclude(space, candidate, against, production, verdict, Terms.of(report.evaluation_set, config), reports)
     return verdict
+
+
+def _circumstances(space: Workspace, candidate: Release, against: Release) -> Circumstances:
+    """Return how often the models that serve were challenged, and what the candidate's index lacks.
+
+    What was deleted, or came while the candidate was made, it need not have.
+    """
+    made = space.artifacts.manifest(ArtifactRef.model_validate(candidate.lineage[CORPUS])).created_at
+    there = active_documents(space.database, candidate.collection)
+    known = {row.name for row in there if row.ingested_at <= made}
+    own, others = (_indexed(space.artifacts, release) for release in (candidate, against))
+    missing = known & others - own
+    return Circumstances(earlier_looks=_earlier_looks(space, against), missing=tuple(sorted(missing)))
+
+
+def _indexed(store: ArtifactStore, release: Release) -> set[str]:
+    """Return the names of the documents that a release answers from."""
+    corpus = ArtifactRef.of(CORPUS, store.manifest(release.index).inputs[CORPUS])
+    return set(store.manifest(corpus).inputs)
+
+
+def _earlier_looks(space: Workspace, against: Release) -> int:
+    """Return how many candidates for the place of a release's models were judged by what they retrieve.
+
+    New documents make another release of the same models.
+    """
+    same = [each.id for each in space.registry.list(against.collection) if _answers_by(each) == _answers_by(against)]
+    return sum(row.artifact.kind == EVALUATION for row in space.registry.judged_against(same))
 
 
 def require_shared(candidate: Release, against: Release, shared: Mapping[str, bool], command: str) -> None:
@@ -132,7 +167,8 @@ def still_serving(space: Workspace, base: Release, meanwhile: str, command: str)
 
 def _answers_by(release: Release) -> tuple[object, ...]:
     """Return what of a release stays when its documents change."""
-    return release.embedder, release.answering, release.chat_model, release.lineage.get(CHAT_ROUTER)
+    own = (release.lineage.get(name) for name in (CHAT_ROUTER, MANNER))
+    return release.embedder, release.answering, release.chat_model, *own
 
 
 def conclude(
@@ -142,9 +178,11 @@ def conclude(
     production: Release,
     verdict: Verdict,
     terms: Terms,
-    report: ArtifactRef,
+    reports: tuple[ArtifactRef, ArtifactRef],
 ) -> None:
     """Record a verdict, and promote the candidate in the place of `production`, or keep it out.
+
+    :param reports: of the candidate, and of what it was judged against.
 
     :raises ProductionMoved: if something else serves in the moment of promotion.
     """
@@ -152,12 +190,21 @@ def conclude(
         candidate.id,
         against_id=against.id,
         evaluation_set_digest=terms.questions,
-        metrics=verdict.model_dump(mode="json") | {_GATE: terms.gate},
+        metrics=verdict.model_dump(mode="json") | {_GATE: terms.gate, _AGAINST: reports[1].uri},
         verdict=verdict.decision.value,
         reason=verdict.reason,
-        artifact=report,
+        artifact=reports[0],
     )
     if verdict.decision is Decision.PROMOTE:
         space.registry.promote(candidate.collection, candidate.id, verdict.reason, instead_of=production.id)
     else:
         space.registry.keep_out(candidate.id, verdict.reason)
+
+
+def judged_reports(evaluation: Evaluation) -> tuple[ArtifactRef, ArtifactRef] | None:
+    """Return the reports that a verdict rests on: the release's, and that of what it was judged against.
+
+    None for one of a time when they were not kept.
+    """
+    against = evaluation.metrics.get(_AGAINST)
+    return (evaluation.artifact, ArtifactRef.parse(against)) if against else None

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from rag.answering.answer import Way
+from rag.answering.manner import Manner
 from rag.config import Config, RetrievalConfig
 from rag.corpus.artifact import corpus_artifact
 from rag.corpus.deleted import collection_deleted_ids
@@ -20,6 +22,7 @@ from storage.artifacts import ArtifactRef
 from storage.errors import ArtifactMissing, ProductionMoved, ReleaseNotFound, ReleaseWithdrawn
 from storage.registry import Evaluation, Release, ReleaseState
 from storage.release import CHAT_ROUTER as CHAT_ROUTER
+from storage.release import MANNER as MANNER
 
 if TYPE_CHECKING:
     from rag.chat.calibration import Calibration
@@ -147,7 +150,8 @@ def _refresh(space: Workspace, collection: str, production: Release | None, conf
         answering=answering,
         config=config.model_dump(mode="json"),
         lineage=with_router(
-            {**(production.lineage if production else {}), "corpus": corpus.model_dump()},
+            (with_manner(production.lineage, kept_manner(production, chat_model)) if production else {})
+            | {"corpus": corpus.model_dump()},
             production.lineage.get(CHAT_ROUTER) if production and chat_model else None,
         ),
     )
@@ -166,7 +170,7 @@ def register_candidate(
 ) -> Release:
     """Record a candidate for the place of what serves; the same one twice is the same release.
 
-    :param base: the release whose chat model it keeps; what serves unless given.
+    :param base: the release whose chat model and manner it keeps; what serves unless given.
     :param router: what that model's confidence is worth beside the candidate's search models; without it, what was
         known stays where these are those of `base`, and else nothing is.
     :raises ReleaseNotFound: if the collection has no release.
@@ -193,6 +197,7 @@ def register_candidate(
                 "corpus": candidate.corpus.model_dump(),
                 "pairs": candidate.pairs.model_dump(),
                 "evidence_threshold": candidate.evidence_threshold,
+                **kept_manner(base, chat_model).lineage,
             },
             known,
         ),
@@ -230,6 +235,19 @@ def with_router(lineage: Mapping[str, Any], router: Mapping[str, Any] | None) ->
     """Return a lineage with this calibration of the chat model's confidence, or with none."""
     kept = {name: value for name, value in lineage.items() if name != CHAT_ROUTER}
     return kept | ({CHAT_ROUTER: dict(router)} if router else {})
+
+
+def kept_manner(release: Release, chat_model: ArtifactRef | None) -> Manner:
+    """Return how a release answers, as far as that goes with this chat model or none."""
+    manner = Manner.of(release)
+    if chat_model is None and manner.way is not Way.RAG:
+        return manner.model_copy(update={"way": None})
+    return manner
+
+
+def with_manner(lineage: Mapping[str, Any], manner: Manner) -> dict[str, Any]:
+    """Return a lineage with this manner of answering."""
+    return {name: value for name, value in lineage.items() if name != MANNER} | manner.lineage
 
 
 def _require_corpus(

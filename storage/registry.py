@@ -10,7 +10,6 @@ from storage.database import Database
 from storage.errors import ProductionMoved, ReleaseNotFound, ReleaseWithdrawn, StorageError
 from storage.manifest import ArtifactRef
 from storage.release import (
-    CHAT_ROUTER,
     Evaluation,
     Promotion,
     Release,
@@ -46,7 +45,7 @@ class Registry:
         chat_model: ArtifactRef | None = None,
     ) -> Release:
         """Return the release of these parts: a new candidate, or the one that they already make."""
-        digest = lineage_digest(embedder, index, answering, reranker, chat_model, lineage.get(CHAT_ROUTER))
+        digest = lineage_digest(embedder, index, answering, reranker, chat_model, lineage)
         with self._database.session() as session:
             self._database.lock(session, f"releases/{collection}")
             row = _by_digest(session, collection, digest)
@@ -228,6 +227,14 @@ class Registry:
             session.add(row)
             session.flush()
             return evaluation_fact(row)
+
+    def judged_against(self, release_ids: Sequence[int]) -> Sequence[Evaluation]:
+        """Return the verdicts on what was to replace any of these releases, oldest first."""
+        with self._database.reading() as session:
+            query = select(EvaluationRow).where(
+                col(EvaluationRow.against_id).in_(release_ids), col(EvaluationRow.verdict).is_not(None)
+            )
+            return [evaluation_fact(row) for row in session.exec(query.order_by(col(EvaluationRow.id)))]
 
     def evaluations(self, release_id: int) -> Sequence[Evaluation]:
         """Return what a release has scored, oldest first."""

@@ -13,6 +13,8 @@ from storage.tables import EvaluationRow, PromotionRow, ReleaseRow
 
 CHAT_ROUTER = "chat_router"
 """Under this name a lineage holds the calibration of the chat model's confidence."""
+MANNER = "manner"
+"""Under this name a lineage holds what a release decides of answering by itself: its prompt template, its way."""
 
 
 class ReleaseState(StrEnum):
@@ -83,16 +85,17 @@ def lineage_digest(
     answering: Mapping[str, Any],
     reranker: ArtifactRef | None = None,
     chat_model: ArtifactRef | None = None,
-    router: Mapping[str, Any] | None = None,
+    lineage: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the digest of what a release answers by: equal parts make the same release.
 
-    :param router: the calibration of the chat model's confidence.
+    :param lineage: of which the chat model's calibration and the manner of answering count.
     """
     refs = {"embedder": embedder, "index": index, "reranker": reranker, "chat_model": chat_model}
     parts = {name: ref.uri if ref else None for name, ref in refs.items()} | {"answering": dict(answering)}
-    # Named only where there is one, so that releases from before routers keep their digests.
-    return digest_json(parts | ({CHAT_ROUTER: dict(router)} if router else {}))
+    # Named only where there is one, so that releases from before these keep their digests.
+    own = {name: dict(lineage[name]) for name in (CHAT_ROUTER, MANNER) if lineage and lineage.get(name)}
+    return digest_json(parts | own)
 
 
 def served_steps(changes: Iterable[PromotionRow]) -> list[list[int]]:

@@ -3,18 +3,19 @@
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from rag.config import Config, RetrievalConfig
+from rag.config import Config, Ranker
 from rag.evaluation.artifact import evaluation_artifact
 from rag.evaluation.gate import Verdict
 from rag.evaluation.router_artifact import load_router
+from rag.evaluation.sets import frozen_set, named_set
 from rag.judgement import Terms, candidate_report, judge_candidate, settled
 from rag.llm.access import LanguageModels
+from rag.pairs.artifact import collection_pairs
 from rag.releases import (
     Candidate,
     named_release,
     refresh_release,
     register_candidate,
-    search_models,
     serving_release,
 )
 from rag.settings import Settings
@@ -24,13 +25,29 @@ from storage.registry import Release
 
 
 @task(cache_policy=NO_CACHE)
-def evaluate_release(collection: str, release: str, pairs: ArtifactRef, config: Config) -> ArtifactRef:
+def freeze_questions(collection: str, pairs: ArtifactRef, config: Config) -> ArtifactRef:
+    """Return the evaluation set that judges what is trained on these pairs."""
+    return frozen_set(Workspace.open(Settings()), collection, pairs, config.evaluation)
+
+
+@task(cache_policy=NO_CACHE)
+def evaluation_questions(collection: str, version: int | None, config: Config) -> ArtifactRef:
+    """Return a version of the evaluation set, or the one that judges the collection as it stands."""
+    space = Workspace.open(Settings())
+    if version is not None:
+        return named_set(space, collection, version)
+    made = collection_pairs(space.artifacts, space.database, collection, config, LanguageModels.of(space))
+    return frozen_set(space, collection, made.pairs, config.evaluation)
+
+
+@task(cache_policy=NO_CACHE)
+def evaluate_release(
+    collection: str, release: str, questions: ArtifactRef, ranker: Ranker | None, config: Config
+) -> ArtifactRef:
     """Run a release, by id or `production`, over the evaluation questions."""
     space = Workspace.open(Settings())
     found = named_release(space, collection, release)
-    retrieval = RetrievalConfig.model_validate(found.answering)
-    llm = LanguageModels.of(space)
-    return evaluation_artifact(space.artifacts, pairs, search_models(found), retrieval, config.encoding, llm)
+    return evaluation_artifact(space, found, questions, config, ranker=ranker)
 
 
 @task(cache_policy=NO_CACHE)
@@ -48,11 +65,10 @@ def record_candidate(base: Release, candidate: Candidate, router: ArtifactRef | 
 
 
 @task(cache_policy=NO_CACHE)
-def already_settled(collection: str, candidate: Release, pairs: ArtifactRef, config: Config) -> str | None:
+def already_settled(collection: str, candidate: Release, questions: ArtifactRef, config: Config) -> str | None:
     """Say why a candidate needs no judging, if so."""
     space = Workspace.open(Settings())
-    terms = Terms.of(space.artifacts.facts(pairs)["evaluation_set"], config.gate)
-    return settled(space, collection, candidate, terms)
+    return settled(space, collection, candidate, Terms.of(questions.digest, config.gate))
 
 
 @task(cache_policy=NO_CACHE)
@@ -62,9 +78,9 @@ def production_release(collection: str) -> Release:
 
 
 @task(cache_policy=NO_CACHE, task_run_name="ask-release-{models.id}")
-def ask_models(candidate: Release, models: Release, pairs: ArtifactRef) -> ArtifactRef:
+def ask_models(candidate: Release, models: Release, questions: ArtifactRef) -> ArtifactRef:
     """Run a release's models over the candidate's documents and the evaluation questions."""
-    return candidate_report(Workspace.open(Settings()), candidate, models, pairs)
+    return candidate_report(Workspace.open(Settings()), candidate, models, questions)
 
 
 @task(cache_policy=NO_CACHE)

@@ -16,11 +16,12 @@ from rag.chat.serving import chat_model_rows
 from rag.evaluation.artifact import load_report
 from rag.evaluation.comparison import WayComparison, load_comparison
 from rag.evaluation.gate import Verdict
-from rag.evaluation.tables import cost_rows, picture_markdown, report_rows, verdict_markdown, way_rows
+from rag.evaluation.tables import cost_rows, picture_markdown, report_rows, way_rows
 from rag.pairs.artifact import writing_rows
-from rag.releases import CHAT_ROUTER, last_judgement
+from rag.releases import CHAT_ROUTER
 from rag.settings import Settings
 from rag.training.progress import TrainingProgress
+from rag.tuning.search import Search, trial_rows
 from rag.workspace import Workspace
 from storage.artifacts import ArtifactRef
 from storage.registry import Release
@@ -31,7 +32,7 @@ def publish_questions(synthetic: ArtifactRef, collection: str) -> None:
     """Leave the counts of the questions that were written, and what they cost."""
     rows = writing_rows(Workspace.open(Settings()).artifacts.facts(synthetic))
     create_table_artifact(
-        key=_key("written-questions", collection), table=rows, description=f"Questions written for {collection}"
+        key=artifact_key("written-questions", collection), table=rows, description=f"Questions written for {collection}"
     )
 
 
@@ -39,27 +40,22 @@ def publish_questions(synthetic: ArtifactRef, collection: str) -> None:
 def publish_report(report: ArtifactRef, collection: str, title: str) -> None:
     """Leave the metrics table."""
     rows = report_rows(load_report(Workspace.open(Settings()).artifacts, report))
-    create_table_artifact(key=_key("retrieval-metrics", collection), table=rows, description=f"{title} of {collection}")
+    create_table_artifact(
+        key=artifact_key("retrieval-metrics", collection), table=rows, description=f"{title} of {collection}"
+    )
 
 
 @task(cache_policy=NO_CACHE)
-def publish_verdict(verdict: Verdict, candidate: Release, against: Release, metric: str, what: str = "verdict") -> None:
-    """Leave the verdict, as a page with pictures: before and after, and the releases that were judged so far."""
-    from rag.evaluation.pictures import comparison_picture, history_picture
+def publish_verdict(verdict: Verdict, candidate: Release, what: str = "verdict") -> None:
+    """Leave the page about a judged release, without what people wrote."""
+    from rag.report.facts import release_report
+    from rag.report.markdown import markdown_page
 
     space = Workspace.open(Settings())
-    judged = [last_judgement(space, release) for release in space.registry.list(candidate.collection)]
-    title = f"Release {candidate.id} of {candidate.collection} against release {against.id}"
-    page = verdict_markdown(
-        verdict,
-        candidate.id,
-        pictures={
-            "before and after": comparison_picture(verdict, title),
-            "releases so far": history_picture([row for row in judged if row], metric, "Releases so far"),
-        },
-        links={"the run that made it": runtime.flow_run.ui_url} if runtime.flow_run.ui_url else {},
-    )
-    create_markdown_artifact(key=_key(what, candidate.collection), markdown=page, description=verdict.reason)
+    report = release_report(space, space.registry.get(candidate.collection, candidate.id))
+    links = {"the run that made it": runtime.flow_run.ui_url} if runtime.flow_run.ui_url else {}
+    page = markdown_page(report, links)
+    create_markdown_artifact(key=artifact_key(what, candidate.collection), markdown=page, description=verdict.reason)
 
 
 @task(cache_policy=NO_CACHE)
@@ -68,7 +64,7 @@ def publish_chat_model(candidate: Release) -> None:
     facts = Workspace.open(Settings()).artifacts.facts(candidate.chat_model)
     rows = chat_model_rows(facts, candidate.lineage.get(CHAT_ROUTER))
     title = f"Chat model of release {candidate.id} of {candidate.collection}"
-    create_table_artifact(key=_key("chat-model", candidate.collection), table=rows, description=title)
+    create_table_artifact(key=artifact_key("chat-model", candidate.collection), table=rows, description=title)
 
 
 @task(cache_policy=NO_CACHE)
@@ -78,10 +74,17 @@ def publish_comparison(comparison: WayComparison, collection: str) -> None:
 
     reports = load_comparison(Workspace.open(Settings()).artifacts, comparison)
     title = f"Ways to answer of release {comparison.release_id} of {collection}"
-    create_table_artifact(key=_key("chat-comparison", collection), table=way_rows(reports), description=title)
-    create_table_artifact(key=_key("chat-costs", collection), table=cost_rows(reports), description=title)
+    create_table_artifact(key=artifact_key("chat-comparison", collection), table=way_rows(reports), description=title)
+    create_table_artifact(key=artifact_key("chat-costs", collection), table=cost_rows(reports), description=title)
     picture = picture_markdown("ways to answer", ways_picture(reports, title))
-    create_markdown_artifact(key=_key("chat-picture", collection), markdown=picture, description=title)
+    create_markdown_artifact(key=artifact_key("chat-picture", collection), markdown=picture, description=title)
+
+
+@task(cache_policy=NO_CACHE)
+def publish_trials(search: Search, collection: str) -> None:
+    """Leave what was tried, the best first."""
+    title = f"Trials of {collection}; in the config file, the best:\n\n```toml\n{search.best.settings.toml()}```"
+    create_table_artifact(key=artifact_key("trials", collection), table=trial_rows(search.trials), description=title)
 
 
 class TrainingReport:
@@ -106,6 +109,6 @@ class TrainingReport:
             update_progress_artifact(self._artifact, percent, description=said)
 
 
-def _key(what: str, collection: str) -> str:
+def artifact_key(what: str, collection: str) -> str:
     """Return an artifact's key; it is the same each time, so that the UI keeps the history."""
     return f"{what}-{re.sub('[^a-z0-9]+', '-', collection.lower()).strip('-')}"

@@ -31,7 +31,7 @@ async def answer_events(service: Service, collection: str, question: Question, w
     """
 
     def begin() -> Generator[Event, None, None]:
-        return service.engines.of(collection, way).stream(question)
+        return service.trials.stream(collection, question, way)
 
     searched = False
     try:

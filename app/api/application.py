@@ -6,7 +6,18 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from app.api import ask, documents, feedback, health, openai_chat, openai_embeddings, releases, training
+from app.api import (
+    ask,
+    documents,
+    experiments,
+    feedback,
+    health,
+    monitoring,
+    openai_chat,
+    openai_embeddings,
+    releases,
+    training,
+)
 from app.api.errors import RESPONSES, add_handlers
 from app.api.middleware import BodyLimit, KeyFirst, Requests
 from app.api.service import Service
@@ -25,7 +36,18 @@ def create_app(service: Service) -> FastAPI:
 
     app = FastAPI(title="ragloop", description=_ABOUT, lifespan=lifespan, responses=RESPONSES, redirect_slashes=False)
     app.state.service = service
-    for part in (ask, openai_chat, openai_embeddings, documents, feedback, training, releases, health):
+    for part in (
+        ask,
+        openai_chat,
+        openai_embeddings,
+        documents,
+        feedback,
+        training,
+        releases,
+        experiments,
+        monitoring,
+        health,
+    ):
         app.include_router(part.routes)
     add_handlers(app)
     app.add_middleware(BodyLimit, max_upload_bytes=service.space.settings.max_upload_mb * 2**20)

@@ -19,6 +19,7 @@ from rag.errors import (
     NoGenerator,
     UnreadableDocument,
 )
+from rag.experiments.experiment import ExperimentNotFound, ExperimentRefused
 from rag.feedback.recording import InteractionNotFound, PassageNotFound
 from storage.errors import ProductionMoved, RagloopError, ReleaseNotFound, ReleaseWithdrawn, StorageError
 
@@ -85,11 +86,13 @@ _STATUS: tuple[tuple[type[RagloopError], int], ...] = (
     (Missing, 404),
     (NoChatModel, 404),
     (ReleaseNotFound, 404),
+    (ExperimentNotFound, 404),
     (InteractionNotFound, 404),
     (PassageNotFound, 404),
     (ProductionMoved, 409),
     (ReleaseWithdrawn, 409),
     (EmptyCorpus, 409),
+    (ExperimentRefused, 409),
     (BodyTooLarge, 413),
     (BadQuestions, 422),
     (UnreadableDocument, 422),

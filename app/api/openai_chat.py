@@ -89,8 +89,8 @@ class Completion(BaseModel):
     usage: dict[str, int]
     """Tokens by the bundled encoder's tokenizer: question, conversation and passages in, answer out."""
     ragloop: dict[str, Any]
-    """The interaction's id for feedback, who spoke and in which way, who did not and why, and how far the documents
-    bear it out."""
+    """The interaction's id for feedback, who spoke and in which way, who did not and why, how far the documents bear it
+    out, and the part in an experiment, if one runs."""
 
 
 @routes.post(
@@ -159,7 +159,7 @@ def _finish(answer: Answer) -> str:
 
 
 def _known(answer: Answer) -> dict[str, Any]:
-    fields = {"release_id", "generator", "way", "found", "support", "cached", "silent", "timings"}
+    fields = {"release_id", "generator", "way", "found", "support", "cached", "silent", "timings", "variant"}
     return {"interaction_id": answer.id} | answer.model_dump(mode="json", include=fields)
 
 

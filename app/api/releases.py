@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
+from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field
 
 from app.api.dependencies import CollectionAdmin, CollectionName, CollectionTrainer
@@ -49,6 +50,17 @@ def show_release(collection: CollectionName, release_id: ReleaseId, caller: Coll
     release = space.registry.get(collection, release_id)
     judged: Evaluation | None = last_judgement(space, release)
     return Judged(release=release, verdict=judged.model_dump(mode="json") if judged else None)
+
+
+@routes.get("/{release_id:int}/report", response_class=HTMLResponse)
+def report(collection: CollectionName, release_id: ReleaseId, caller: CollectionTrainer) -> HTMLResponse:
+    """Return what is known of a release as one page; it quotes questions and passages."""
+    from rag.report.html import POLICY, release_page
+
+    space = caller.service.space
+    page = release_page(space, space.registry.get(collection, release_id))
+    headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+    return HTMLResponse(page, headers=headers)
 
 
 @routes.post("/{release_id:int}/promote")

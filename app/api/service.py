@@ -1,6 +1,7 @@
 """What the endpoints work with: one home, opened."""
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event, Thread
@@ -14,11 +15,18 @@ from app.api.work import Work
 from rag.answering.engines import Engines
 from rag.config import Config
 from rag.deletion import finish_deletions
+from rag.experiments.settling import settle
+from rag.experiments.trials import Trials
 from rag.workspace import Workspace
 from storage.errors import RagloopError
 from storage.tables import ProductionRow
 
 logger = logging.getLogger(__name__)
+
+_SETTLE_S = 15.0
+"""Between two looks at the experiments that run: harm is to be seen soon, also where no `ragloop up` sweeps."""
+_REST = 20
+"""Times as long as a look took, it waits at least: people who ask come first."""
 
 StartRetraining = Callable[[str], str]
 """Collection -> the run's id; raises a RagloopError that says why it was not started."""
@@ -32,12 +40,14 @@ class Service:
     config: Config
     start_retraining: StartRetraining
     engines: Engines
+    trials: Trials
     metrics: Metrics
     rates: Rates
     work: Work
     uploads: Uploads
     warm: Event = field(default_factory=Event)
     """Set once the engines of all that serves have been opened."""
+    closing: Event = field(default_factory=Event)
 
     @classmethod
     def open(cls, space: Workspace, config: Config, start_retraining: StartRetraining) -> "Service":
@@ -46,15 +56,19 @@ class Service:
         metrics.asking.set_function(lambda: work.taken)
         metrics.uploads.set_function(uploads.n_waiting)
         rates = Rates(space.settings.requests_per_minute)
-        return cls(space, config, start_retraining, Engines(space, config), metrics, rates, work, uploads)
+        engines = Engines(space, config)
+        trials = Trials(space, engines)
+        return cls(space, config, start_retraining, engines, trials, metrics, rates, work, uploads)
 
     def start(self) -> None:
         """Read what was uploaded before, and open the engines, so that the first question is answered fast."""
         self.uploads.start()
         Thread(target=self._warm_up, name="warm-up", daemon=True).start()
+        Thread(target=self._settle_on, name="experiments", daemon=True).start()
 
     def close(self) -> None:
         """Stop what runs; the document that is being read is read to its end."""
+        self.closing.set()
         self.work.close()
         self.uploads.close()
         self.engines.close()
@@ -72,5 +86,16 @@ class Service:
                     self.engines.of(collection)
                 except RagloopError as error:
                     logger.warning("the collection %s does not open: %s", collection, error)
+            self.trials.warm()
         finally:
             self.warm.set()
+
+    def _settle_on(self) -> None:
+        pause_s = _SETTLE_S
+        while not self.closing.wait(pause_s):
+            began = time.monotonic()
+            try:
+                settle(self.space.database)
+            except Exception:
+                logger.exception("the experiments cannot be looked at, and are tried again")
+            pause_s = max(_SETTLE_S, _REST * (time.monotonic() - began))

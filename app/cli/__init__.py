@@ -8,7 +8,23 @@ from collections.abc import Sequence
 import typer
 
 import rag  # noqa: F401  sets the switches that heavy packages read when they are imported
-from app.cli import ask, chat, corpus, feedback, keys, loop, operations, pairs, releases, serve
+from app.cli import (
+    ask,
+    chat,
+    corpus,
+    evaluate,
+    experiments,
+    feedback,
+    keys,
+    loop,
+    monitor,
+    operations,
+    pairs,
+    releases,
+    report,
+    serve,
+    tune,
+)
 from app.cli.options import complain
 from storage.errors import RagloopError
 
@@ -19,9 +35,10 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
 )
-for _group in (ask, corpus, loop, operations, serve):
+for _group in (ask, corpus, loop, evaluate, report, monitor, operations, serve, tune):
     app.add_typer(_group.commands)
 app.add_typer(chat.commands, name="chat")
+app.add_typer(experiments.commands, name="experiments")
 app.add_typer(feedback.commands, name="feedback")
 app.add_typer(keys.commands, name="keys")
 app.add_typer(pairs.commands, name="pairs")

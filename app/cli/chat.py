@@ -1,7 +1,6 @@
 """The chat model: what it is taught, its training, and a word with it."""
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +9,15 @@ import typer
 from typer.core import TyperGroup
 
 from app.cli.conversation import converse, require_question
-from app.cli.options import AsJson, Collection, ProfileName, chosen_config, chosen_profile, open_workspace
+from app.cli.options import (
+    AsJson,
+    Collection,
+    ProfileName,
+    chosen_config,
+    chosen_profile,
+    open_workspace,
+    require_place,
+)
 from app.cli.releases import show_verdict
 from storage.errors import RagloopError
 
@@ -170,7 +177,7 @@ def compare(
     space = open_workspace()
     chosen = chosen_profile(space, profile)
     chosen_release = compared_release(space, collection, release)
-    _require_place(picture)
+    require_place(picture)
     say_steps()
     start_server(space.home)
     from flows.compare_chat import compare_chat
@@ -186,12 +193,6 @@ def compare(
     show_rows(way_rows(reports), title, as_json=False)
     show_rows(cost_rows(reports), "to a whole answer; memory is what this process grew by", as_json=False)
     print(f"picture: {picture}")
-
-
-def _require_place(picture: Path) -> None:
-    """Check where a picture is to go, before long work."""
-    if picture.is_dir() or not os.access(picture.parent, os.W_OK):
-        raise RagloopError(f"cannot write the picture {picture}: give --picture a file in a folder that can be written")
 
 
 def _promote_by_hand(collection: str, release_id: int) -> str:

@@ -1,4 +1,4 @@
-"""Train, judge, evaluate."""
+"""Train and judge."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -78,33 +78,6 @@ def _retrain_remotely(collection: str, profile: str | None, shuffle_labels: bool
             print(line.rstrip(), flush=True)
         if not state.is_completed():
             raise typer.Exit(1)
-
-
-@commands.command()
-def evaluate(
-    release: Annotated[str, typer.Option(help="A release's id, or production.")] = "production",
-    collection: Collection = "default",
-    profile: ProfileName = None,
-    as_json: AsJson = False,
-) -> None:
-    """Ask a release the sealed evaluation questions and show hit@k, MRR and nDCG by origin and type."""
-    from app.cli.ephemeral import start_server
-    from app.output import say_steps, show_rows
-    from rag.evaluation.artifact import load_report
-    from rag.evaluation.tables import report_rows
-    from rag.releases import named_release
-
-    space = open_workspace()
-    chosen = chosen_profile(space, profile)
-    named_release(space, collection, release)
-    say_steps()
-    start_server(space.home)
-    from flows.evaluate import evaluate as evaluate_flow
-
-    report = load_report(space.artifacts, evaluate_flow(collection, chosen, release))
-    show_rows(report_rows(report), f"release {release} of {collection}", as_json)
-    if not as_json:
-        print(f"general set hit@1 {report.general_hit1:.3f}; p95 {report.latency_p95_ms} ms to retrieve")
 
 
 def _production_id(space: "Workspace", collection: str) -> int:

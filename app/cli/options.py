@@ -1,6 +1,8 @@
 """What the commands share: their options, and the home they work on."""
 
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -83,6 +85,15 @@ def chosen_profile(space: "Workspace", name: str | None) -> "Profile":
 def chosen_config(space: "Workspace", name: str | None) -> "Config":
     """Return the configuration of the chosen profile."""
     return space.settings.stages(chosen_profile(space, name))
+
+
+def require_place(picture: Path) -> None:
+    """Check where a picture is to go, before long work.
+
+    :raises RagloopError: if it cannot be written there.
+    """
+    if picture.is_dir() or not os.access(picture.parent, os.W_OK):
+        raise RagloopError(f"cannot write the picture {picture}: give --picture a file in a folder that can be written")
 
 
 def complain(line: str) -> None:

@@ -88,6 +88,23 @@ def candidates(
     show_rows(rows, f"questions that may judge releases of {collection}", as_json, empty="none")
 
 
+@commands.command("evaluation-sets")
+def evaluation_sets(collection: Collection = "default", as_json: AsJson = False) -> None:
+    """List the frozen sets of questions that releases are judged by, and why each took the place of the one before."""
+    from app.output import show_rows
+    from rag.evaluation.sets import evaluation_sets as versions
+    from rag.pairs.pair import Origin
+
+    space = open_workspace()
+    rows = []
+    for each in versions(space, collection):
+        facts = space.artifacts.facts(each.ref)
+        counts = {origin.value: facts["by_origin"].get(origin, 0) for origin in (Origin.REAL, Origin.SYNTHETIC)}
+        row = {"version": each.version, **counts, "documents": facts["documents"]}
+        rows.append(row | {"frozen": each.created_at, "because": each.reason})
+    show_rows(rows, f"evaluation sets of {collection}", as_json, empty="none yet: the first retraining freezes one")
+
+
 @commands.command("export")
 def export(
     folder: Annotated[Path, typer.Argument(help="Where the files go; made if missing.")],

@@ -34,7 +34,7 @@ def show_release(
     from app.output import show_facts
     from rag.chat.serving import trusted_from
     from rag.evaluation.gate import Verdict
-    from rag.releases import CHAT_ROUTER, last_judgement, named_release
+    from rag.releases import CHAT_ROUTER, MANNER, last_judgement, named_release
 
     space = open_workspace()
     found = named_release(space, collection, release)
@@ -55,8 +55,9 @@ def show_release(
     facts |= {
         f"from {name}": ref["uri"]
         for name, ref in found.lineage.items()
-        if name != CHAT_ROUTER and isinstance(ref, dict)
+        if name not in (CHAT_ROUTER, MANNER) and isinstance(ref, dict)
     }
+    facts |= found.lineage.get(MANNER, {})
     facts["evidence threshold"] = found.lineage.get("evidence_threshold")
     if found.chat_model:
         facts["chat model trusted"] = trusted_from(found.lineage.get(CHAT_ROUTER))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from rag.answering.spans import sentences
-from rag.config import Config, RetrievalConfig
+from rag.config import AnsweringConfig, Config, RetrievalConfig
 from rag.pairs.artifact import load_pairs
 from rag.pairs.pair import Origin, QueryPair
 from rag.retrieval.artifact import RANKING
@@ -57,6 +57,12 @@ class Evidence:
         places = np.array([self._positions[hit.chunk.chunk_id] for hit in hits], dtype=np.int64)
         nearest, _ = self._retriever.index.vectors.best_windows(vector, places)
         return float(nearest.max())
+
+
+def threshold_of(learned: float | None, config: AnsweringConfig) -> float:
+    """Return the evidence under which a release does not answer: as configured, as it has learned, or the prior."""
+    configured = config.evidence_threshold
+    return next(each for each in (configured, learned, PRIOR_THRESHOLD) if each is not None)
 
 
 def learned_threshold(

@@ -96,6 +96,17 @@ class Silent(BaseModel):
     reason: str
 
 
+class Drawn(BaseModel):
+    """The part that a question has in an experiment."""
+
+    model_config = ConfigDict(frozen=True)
+
+    variant: Name
+    """As answer and interaction tell it."""
+    silent: tuple[Silent, ...] = ()
+    """The release that was to answer, if it cannot be opened and another does."""
+
+
 class Answer(BaseModel):
     """A whole answer."""
 
@@ -120,6 +131,8 @@ class Answer(BaseModel):
     """Who spoke; None if nobody was asked, because nothing was found."""
     way: Way = Way.RAG
     """How it came about."""
+    variant: str | None = None
+    """Where an experiment runs: its id, and whether control or variant was drawn, as in 3/control."""
     silent: tuple[Silent, ...] = ()
     """Who was asked before and did not answer, and why."""
     cut: bool = False

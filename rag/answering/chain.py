@@ -65,13 +65,25 @@ class Chain:
                 continue
             text, name = "".join(pieces), generator.name
             return Spoken(text=text, generator=name, way=generator.way, silent=tuple(silent), cut=ending.cut)
-        why = "; ".join(f"{each.generator}: {each.reason}" for each in silent)
-        raise NoGenerator(f"nobody could answer ({why}): name another in answering.generators, as extractive")
+        raise _nobody(silent)
+
+    def require_speaker(self) -> None:
+        """Check that there is somebody to ask.
+
+        :raises NoGenerator: if nobody could be opened.
+        """
+        if not self._generators:
+            raise _nobody(self.unopened)
 
     def close(self) -> None:
         """Close the generators."""
         for generator in self._generators:
             generator.close()
+
+
+def _nobody(silent: Sequence[Silent]) -> NoGenerator:
+    why = "; ".join(f"{each.generator}: {each.reason}" for each in silent)
+    return NoGenerator(f"nobody could answer ({why}): name another in answering.generators, as extractive")
 
 
 def speak(

@@ -7,8 +7,8 @@ from collections.abc import Generator, Iterator
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from rag.answering.abstention import PRIOR_THRESHOLD
-from rag.answering.answer import Answer, Done, Event, Piece, Question, Restarted, Retrieved, Silent, Way
+from rag.answering.abstention import threshold_of
+from rag.answering.answer import Answer, Done, Drawn, Event, Piece, Question, Restarted, Retrieved, Silent, Way
 from rag.answering.cache import AnswerCache
 from rag.answering.chain import Chain, Spoken
 from rag.answering.citations import Cited
@@ -59,16 +59,20 @@ class Engine:
             lambda text: retriever.encoder.encode_queries([text])[0],
             config.answering.cache_cosine,
         )
-        learned = release.lineage.get("evidence_threshold")
-        self.evidence_threshold = next(
-            each for each in (config.answering.evidence_threshold, learned, PRIOR_THRESHOLD) if each is not None
-        )
+        self.evidence_threshold = threshold_of(release.lineage.get("evidence_threshold"), config.answering)
         # What asks or streams holds the engine, so its generators are closed once nobody does.
         self._closing = weakref.finalize(self, chain.close)
 
     def close(self) -> None:
         """Close the generators; it is done by itself when nobody holds the engine any more."""
         self._closing()
+
+    def require_speaker(self) -> None:
+        """Check that somebody can answer.
+
+        :raises NoGenerator: if not.
+        """
+        self._chain.require_speaker()
 
     def ask(self, question: Question) -> Answer:
         """Return the whole answer.
@@ -81,15 +85,16 @@ class Engine:
                 return event.answer
         raise AssertionError("a stream that is read to its end has an answer")
 
-    def stream(self, question: Question) -> Generator[Event, None, None]:
+    def stream(self, question: Question, drawn: Drawn | None = None) -> Generator[Event, None, None]:
         """Yield what will be answered from, the answer as it comes, and the answer checked and cited.
 
         An answer that nothing was found for may have no pieces. Close the iterator to stop early; what was said so far
         is recorded all the same.
 
+        :param drawn: the question's part in an experiment.
         :raises UnreadableDocument, NoGenerator: as `ask`.
         """
-        exchange = Exchange(question)
+        exchange = Exchange(question, drawn)
         try:
             yield from self._events(exchange)
         finally:
@@ -102,9 +107,8 @@ class Engine:
             exchange.take(Found(known.hits, known.evidence))
             yield self._retrieved(exchange)
             assert known.generator is not None
-            own = {"id": question.id, "question": question.text, "cached": True}
             yield Piece(text=known.text, generator=known.generator)
-            yield self._done(exchange, known.model_copy(update=own))
+            yield self._done(exchange, exchange.again(known))
             return
 
         asked = tuple(turn.content for turn in question.history if turn.role == "user")
@@ -129,8 +133,8 @@ class Engine:
             with exchange.timed("memory"):
                 told = self._memory.remember(request, exchange.question.id, self._sources, self.evidence_threshold)
         except GeneratorSilent as failure:
-            exchange.forgot = (Silent(generator=self._memory.name, reason=str(failure)),)
-            exchange.settled = isinstance(failure, Unsuited)
+            exchange.forgot += (Silent(generator=self._memory.name, reason=str(failure)),)
+            exchange.settled &= isinstance(failure, Unsuited)
             return None
         exchange.take(told.found)
         exchange.generator = told.spoken.generator
@@ -198,6 +202,7 @@ class Engine:
             evidence=exchange.evidence,
             generator=spoken.generator if spoken else None,
             way=spoken.way if spoken else self.way,
+            variant=exchange.variant,
             silent=(*exchange.forgot, *(spoken.silent if spoken else ())),
             cut=spoken.cut if spoken else False,
             hits=exchange.hits,
@@ -208,8 +213,7 @@ class Engine:
 
     def _done(self, exchange: Exchange, answer: Answer) -> Done:
         """Record the answer before it goes out, so that feedback on it finds it."""
-        timings = {**exchange.timings, "total": time.perf_counter() - exchange.began}
-        exchange.answer = answer.model_copy(update={"timings": {name: round(s, 4) for name, s in timings.items()}})
+        exchange.answer = answer.model_copy(update={"timings": exchange.seconds()})
         self._record(exchange)
         return Done(answer=exchange.answer)
 

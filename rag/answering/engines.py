@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from rag.answering.answer import Way
 from rag.answering.engine import Engine
+from rag.answering.manner import Manner
 from rag.answering.opening import ModelPool, open_generators, open_routed
 from rag.config import Config, RetrievalConfig
 from rag.embedding.vectors import Vectors
@@ -38,6 +39,8 @@ class Engines:
         self._space, self._config, self._records = space, config, records
         self.pool = ModelPool(space, config.answering, config.chat.generation)
         self._engines: dict[_Key, Engine] = {}
+        self._tried: dict[str, Engine] = {}
+        """Of releases that are tried beside what serves, by collection."""
         self._opening: defaultdict[_Key, Lock] = defaultdict(Lock)
         self._lock = Lock()
 
@@ -64,7 +67,7 @@ class Engines:
             release = serving_release(self._space, collection)
             engine = self._current(key, release)
             if engine is None:
-                engine = self.open(release) if way is None else self._beside(self.of(collection), way)
+                engine = self._opened(release) if way is None else self._beside(self.of(collection), way)
             self._engines[key] = engine
             for other in _WAYS:
                 # It may not be asked for soon, and holds the index before.
@@ -72,11 +75,41 @@ class Engines:
                     self._engines.pop((collection, other), None)
             return engine
 
+    @property
+    def trials(self) -> set[str]:
+        """The collections in which a release is tried beside what serves."""
+        return set(self._tried)
+
+    def tried(self, release: Release) -> Engine:
+        """Return the engine of a release that is tried beside what serves; one for each collection, until `forget`.
+
+        It searches with the same index as what serves, where that is the same.
+
+        :raises NoChatModel, ConfigError: as `require_way`.
+        :raises StorageError: if a part of it is not in the store.
+        :raises NoGenerator: if nobody could answer.
+        """
+        collection = release.collection
+        if (engine := self._tried.get(collection)) is not None and engine.release.id == release.id:
+            return engine
+        serving = self.of(collection)
+        with self._lock:
+            opening = self._opening[collection, None]
+        with opening:
+            engine = self._tried.get(collection)
+            if engine is None or engine.release.id != release.id:
+                engine = self._opened(release, serving)
+                engine.require_speaker()
+                self._tried[collection] = engine
+            return engine
+
     def open(self, release: Release, way: Way | None = None) -> Engine:
         """Return an engine of a release, whether it serves or not.
 
+        :param way: how to answer; as the release decides unless given.
         :raises NoChatModel, ConfigError: as `require_way`.
         """
+        way = way or Manner.of(release).way
         require_way(self._space.artifacts, release, way)
         answering = RetrievalConfig.model_validate(release.answering)
         store, llm = self._space.artifacts, LanguageModels.of(self._space)
@@ -94,13 +127,30 @@ class Engines:
         """Let go of a collection's engine and of all that it remembers; the next question opens what serves then."""
         for way in _WAYS:
             self._engines.pop((collection, way), None)
+        self.end_trial(collection)
+
+    def end_trial(self, collection: str) -> None:
+        """Let go of the engine of what was tried beside what serves."""
+        self._tried.pop(collection, None)
 
     def close(self) -> None:
         """Close all engines and what they share."""
-        for engine in list(self._engines.values()):
+        for engine in [*self._engines.values(), *self._tried.values()]:
             engine.close()
         self._engines.clear()
+        self._tried.clear()
         self.pool.close()
+
+    def _opened(self, release: Release, serving: Engine | None = None) -> Engine:
+        """Return an engine that decides by itself how to answer, with what is open already of what it is made of."""
+        tried = self._tried.get(release.collection)
+        if tried is not None and tried.release.id == release.id:  # it was tried, and serves now
+            return tried
+        if serving is not None and _searches_alike(release, serving.release):
+            way = Manner.of(release).way
+            require_way(self._space.artifacts, release, way)
+            return self._engine(release, serving.retriever, way)
+        return self.open(release)
 
     def _beside(self, searching: Engine, way: Way) -> Engine:
         """Return an engine that answers in another way from the same release, and searches with the same index."""
@@ -108,7 +158,8 @@ class Engines:
         return self._engine(searching.release, searching.retriever, way)
 
     def _engine(self, release: Release, retriever: Retriever, way: Way | None) -> Engine:
-        pool, config, encoder = self.pool, self._config.answering, cast("Encoder", retriever.encoder)
+        pool, encoder = self.pool, cast("Encoder", retriever.encoder)
+        config = Manner.of(release).applied(self._config.answering)
         if way is None and (calibration := _calibration(release)) is not None:
             chain, memory = open_routed(pool, release, config, encoder, calibration)
         else:
@@ -147,6 +198,10 @@ def require_way(store: ArtifactStore, release: Release, way: Way | None) -> None
         from rag.answering.hybrid import require_grounded
 
         require_grounded(store.facts(release.chat_model), release.id)
+
+
+def _searches_alike(one: Release, other: Release) -> bool:
+    return (search_models(one), one.answering) == (search_models(other), other.answering)
 
 
 def _calibration(release: Release) -> "Calibration | None":

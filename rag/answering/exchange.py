@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from rag.answering.answer import Answer, Piece, Question, Silent, Turn
+from rag.answering.answer import Answer, Drawn, Piece, Question, Silent, Turn
 from rag.answering.sources import Found
 from rag.feedback.signals import Interaction, Retrieved
 from rag.retrieval.retriever import Hit
@@ -22,6 +22,8 @@ class Exchange:
     """What is known of it so far."""
 
     question: Question
+    drawn: Drawn | None = None
+    """Its part in an experiment, if it has one."""
     began: float = field(default_factory=time.perf_counter)
     hits: tuple[Hit, ...] = ()
     evidence: float = 0.0
@@ -31,11 +33,26 @@ class Exchange:
     answer: Answer | None = None
     timings: dict[str, float] = field(default_factory=dict)
     forgot: tuple[Silent, ...] = ()
-    """The chat model, if it was asked first and its answer is not given."""
+    """Who was to answer before any generator: the release that was drawn, the chat model's memory."""
     settled: bool = True
     """Whether the question would be answered the same again."""
     searched: bool = False
     recorded: bool = False
+
+    def __post_init__(self) -> None:
+        """Name the release that was drawn and cannot answer; without it, the answer would be another."""
+        if self.drawn and self.drawn.silent:
+            self.forgot, self.settled = self.drawn.silent, False
+
+    @property
+    def variant(self) -> str | None:
+        """What its answer says of the experiment."""
+        return self.drawn.variant if self.drawn else None
+
+    def again(self, known: Answer) -> Answer:
+        """Return the answer that was given to this question before, as one to it."""
+        own = {"id": self.question.id, "question": self.question.text, "cached": True, "variant": self.variant}
+        return known.model_copy(update=own | {"silent": (*self.forgot, *known.silent)})
 
     def take(self, found: Found) -> None:
         """Keep what was found."""
@@ -50,6 +67,11 @@ class Exchange:
             yield
         finally:
             self.timings[step] = time.perf_counter() - began
+
+    def seconds(self) -> dict[str, float]:
+        """Return the seconds by step, and until now in all."""
+        timings = {**self.timings, "total": time.perf_counter() - self.began}
+        return {name: round(s, 4) for name, s in timings.items()}
 
     def says(self, text: str) -> Piece:
         """Return more of the answer, and keep it."""
@@ -70,7 +92,7 @@ class Exchange:
                 "answer": said or None,
                 "generator": self.generator,
                 "silent": [silent.model_dump() for silent in (*self.forgot, *self.silent)],
-                "timings": {name: round(s, 4) for name, s in self.timings.items()},
+                "timings": self.seconds(),
             }
         )
         return Interaction(
@@ -82,6 +104,7 @@ class Exchange:
             retrieved=tuple(
                 Retrieved(chunk_id=hit.chunk.chunk_id, rank=hit.rank, score=hit.score) for hit in self.hits
             ),
+            variant=self.variant,
             user_fingerprint=self.question.user_fingerprint,
             **told,
         )

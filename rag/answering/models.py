@@ -79,8 +79,7 @@ class AnsweringModel:
 
     def _count(self, counted: dict[str, int]) -> None:
         with self._lock:
-            added = {name: getattr(self._bill, name) + n for name, n in counted.items()}
-            self._bill = self._bill.model_copy(update=added)
+            self._bill = self._bill.plus(counted)
 
 
 class ModelGenerator:

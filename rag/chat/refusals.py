@@ -8,7 +8,7 @@ other worlds.
 import random
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 
 from rag.answering.prompts import NOT_IN_DOCUMENTS
@@ -72,15 +72,34 @@ def refusals(
     All questions made from one fact or template are of one split. Facts that are not taught are not asked for.
     """
     questions = [(fact.id, asked.question) for fact in facts if fact.trained for asked in fact.asked]
-    named = [each for each in questions if _names(each[1], vocabulary)]
     wanted = round(n_training / (1 - 2 * HELD_OUT))
-    made: dict[str, ChatExample] = {}
+    return [
+        _refused(question, split_of(f"{seed}:{origin}", HELD_OUT))
+        for origin, question in unanswerable(questions, sentences, vocabulary, wanted, seed)
+    ]
+
+
+def unanswerable(
+    questions: Sequence[tuple[str, str]],
+    sentences: Sentences,
+    vocabulary: Vocabulary,
+    wanted: int,
+    seed: int,
+    templates: Sequence[str] = TEMPLATES,
+) -> Iterator[tuple[str, str]]:
+    """Yield about so many questions that no sentence answers, all different, each after what it was made from.
+
+    :param questions: of the collection, each after its origin's id.
+    :param templates: of the questions of other worlds, which are their own origins.
+    """
+    named = [each for each in questions if _names(each[1], vocabulary)]
+    made: set[str] = set()
     for number in range(_ATTEMPTS * wanted):
         if len(made) == wanted:
             break
         draw = random.Random(f"{seed}:refusal:{number}")
         if not questions or draw.random() < _OF_OTHER_WORLDS:
-            origin = draw.choice(TEMPLATES)
+            origin = draw.choice(templates)
             question, share = filled(origin, draw), _ALIKE
         else:
             origin, asked = draw.choice(named if named and draw.random() < _NAMED else questions)
@@ -89,9 +108,9 @@ def refusals(
             question = shortened(question, draw)
         if question and not sentences.may_answer(question, share):
             said = as_typed(question, draw)
-            split = split_of(f"{seed}:{origin}", HELD_OUT)
-            made.setdefault(normalize(said), _refused(said, split))
-    return list(made.values())
+            if normalize(said) not in made:
+                made.add(normalize(said))
+                yield origin, said
 
 
 def filled(template: str, draw: random.Random) -> str:

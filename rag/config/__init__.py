@@ -14,14 +14,17 @@ from rag.config.chat import (
     ChatMethod,
     ChatTrainingConfig,
 )
-from rag.config.experiments import ExperimentConfig, GuardRail
+from rag.config.evaluation import EvaluationConfig
+from rag.config.experiments import ExperimentConfig, GuardRail, Harm, Outcome
 from rag.config.gate import GateConfig
 from rag.config.judge import JudgeConfig, JudgeMetric, JudgeProvider
 from rag.config.language_model import LanguageModelConfig, ModelProvider
+from rag.config.monitoring import MonitoringConfig
 from rag.config.pairs import ChunkingConfig, PairsConfig, SplitConfig, SynthesisConfig, Writer
-from rag.config.retrieval import EncodingConfig, Expansion, IndexConfig, RetrievalConfig
+from rag.config.retrieval import EncodingConfig, Expansion, IndexConfig, Ranker, RetrievalConfig
 from rag.config.stage import COLLECTION, Stage
 from rag.config.training import EmbeddingConfig, NegativesConfig, RerankingConfig
+from rag.config.tuning import TuningConfig
 
 __all__ = [
     "AnswerModelConfig",
@@ -38,25 +41,31 @@ __all__ = [
     "Config",
     "EmbeddingConfig",
     "EncodingConfig",
+    "EvaluationConfig",
     "Expansion",
     "ExperimentConfig",
     "GateConfig",
     "IndexConfig",
     "GeneratorKind",
     "GuardRail",
+    "Harm",
     "JudgeConfig",
     "JudgeMetric",
     "JudgeProvider",
     "LanguageModelConfig",
     "LocalAnswerModelConfig",
     "ModelProvider",
+    "MonitoringConfig",
     "NegativesConfig",
+    "Outcome",
     "PairsConfig",
+    "Ranker",
     "RerankingConfig",
     "RetrievalConfig",
     "SplitConfig",
     "Stage",
     "SynthesisConfig",
+    "TuningConfig",
     "Writer",
 ]
 
@@ -76,8 +85,12 @@ class Config(Stage):
     retrieval: RetrievalConfig = RetrievalConfig()
     answering: AnsweringConfig = AnsweringConfig()
     chat: ChatConfig = ChatConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    experiments: ExperimentConfig = ExperimentConfig()
     gate: GateConfig = GateConfig()
     judge: JudgeConfig = JudgeConfig()
+    tuning: TuningConfig = TuningConfig()
+    monitoring: MonitoringConfig = MonitoringConfig()
 
     @model_validator(mode="after")
     def _distilling_has_a_teacher(self) -> Self:

@@ -53,6 +53,15 @@ class Expansion(StrEnum):
     """An answer that a language model writes."""
 
 
+class Ranker(StrEnum):
+    """What of a search decides its ranking."""
+
+    BM25 = "bm25"
+    DENSE = "dense"
+    MIXED = "mixed"
+    """Both, without a reranker."""
+
+
 class RetrievalConfig(Stage):
     """How the scores of a chunk become one ranking. The defaults are the plain mix; the rest is learned."""
 
@@ -81,3 +90,8 @@ class RetrievalConfig(Stage):
         if written and self.provider is not ModelProvider.GROQ:
             raise ValueError(f"{min(written)} needs a model that answers while somebody waits: set provider to groq")
         return self
+
+    def ranked_by(self, ranker: Ranker) -> Self:
+        """Return the config of a search of which only this part decides, to measure what it is worth."""
+        alone = {Ranker.BM25: 0.0, Ranker.DENSE: 1.0, Ranker.MIXED: self.dense_weight}
+        return self.model_copy(update={"dense_weight": alone[ranker], "rerank_weight": 0.0, "rerank_depth": 0})

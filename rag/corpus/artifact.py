@@ -13,6 +13,8 @@ from storage.artifacts import ArtifactRef, ArtifactStore, Draft
 from storage.database import Database
 from storage.tables import ChunkRow, DocumentRow
 
+CORPUS = "corpus"
+"""The kind of a collection's chunks, and the name under which an index has them among its inputs."""
 _ORIGINAL, _TEXT = "original.encrypted", "text.encrypted"
 _CHUNKS, _NAMES = "chunks.encrypted", "documents.encrypted"
 MADE_OF = "made_of"
@@ -81,13 +83,28 @@ def corpus_artifact(store: ArtifactStore, database: Database, collection: str) -
 def _corpus_of(store: ArtifactStore, database: Database, documents: Sequence[DocumentRow]) -> ArtifactRef:
     def write(draft: Draft) -> dict[str, Any]:
         chunks = _chunks_of(database, documents)
-        draft.seal(_CHUNKS, "\n".join(c.model_dump_json() for c in chunks).encode())
+        draft.seal(_CHUNKS, _lines(chunks))
         refs = {d.id: {"digest": d.artifact_digest, "uri": d.artifact_uri} for d in documents}
         draft.seal(_NAMES, json.dumps(refs).encode())
         return {"documents": len(documents), "chunks": len(chunks)}
 
     inputs = {d.name: f"{d.id}:{d.n_chunks}" for d in documents}
-    return store.build("corpus", inputs=inputs, config=None, recipe=[], write=write)
+    return store.build(CORPUS, inputs=inputs, config=None, recipe=[], write=write)
+
+
+def foreign_corpus(store: ArtifactStore, chunks: Sequence[Chunk]) -> ArtifactRef:
+    """Return passages that are of no collection as a corpus that can be indexed; they have no texts behind them."""
+    lines = _lines(chunks)
+
+    def write(draft: Draft) -> None:
+        draft.seal(_CHUNKS, lines)
+
+    inputs = {"chunks": hashlib.sha256(lines).hexdigest()}
+    return store.build(CORPUS, inputs=inputs, config=None, recipe=[], write=write)
+
+
+def _lines(chunks: Sequence[Chunk]) -> bytes:
+    return "\n".join(chunk.model_dump_json() for chunk in chunks).encode()
 
 
 def _known_ids(database: Database, collection: str) -> set[str]:

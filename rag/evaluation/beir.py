@@ -1,6 +1,8 @@
 """Evaluation sets in the format of BEIR (Thakur et al. 2021): a corpus, queries, and what is relevant to which."""
 
+import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +22,8 @@ _OWN = "ragloop"
 """Under `metadata`: what of a line only ragloop can read."""
 _NOTHING = "nothing was imported"
 _ADD = "add it there, or leave the line out"
+_ID, _HEX = 32, re.compile("[0-9a-f]+")
+"""Hex digits of a document's id."""
 _Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[^\t\r\n]+$")]
 
 
@@ -65,7 +69,8 @@ def export_beir(folder: Path, pairs: Sequence[QueryPair], chunks: Sequence[Chunk
 def import_beir(folder: Path) -> RetrievalSet:
     """Read what `export_beir` or somebody else wrote; queries that `qrels/test.tsv` does not judge are left out.
 
-    Another's passage becomes a document of one chunk, and the evidence of a query is its most relevant passage, whole.
+    Another's passage becomes a document of one chunk, with an id such as ours have, and the evidence of a query is its
+    most relevant passage, whole.
 
     :raises BadQuestions: with the number of the line that cannot be used.
     """
@@ -131,10 +136,13 @@ def _read_corpus(file: Path) -> dict[str, Chunk]:
 def _chunk(read: JsonLines, line: int, entry: _Entry) -> Chunk:
     own = (entry.metadata or {}).get(_OWN)
     if own is not None:
-        return read.parse(Chunk, {**_object(read, line, own), "text": entry.text}, line)
+        chunk = read.parse(Chunk, {**_object(read, line, own), "text": entry.text}, line)
+        if not _HEX.fullmatch(chunk.doc_id):
+            raise read.broken(line, f'metadata "{_OWN}" has a doc_id that is not ours', "leave it as it was exported")
+        return chunk
     text = f"{entry.title or ''}\n{entry.text}".strip()
     return Chunk(
-        doc_id=entry.id,
+        doc_id=hashlib.sha256(entry.id.encode()).hexdigest()[:_ID],
         document=entry.id,
         page_no=1,
         chunk_index=0,

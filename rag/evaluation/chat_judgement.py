@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from rag.answering.answer import Way
 from rag.config import Config
 from rag.evaluation.asked import evaluation_sample
+from rag.evaluation.asking import trusts_chat_model
 from rag.evaluation.chat_gate import ChatReports, judge_chat
 from rag.evaluation.gate import Verdict
-from rag.evaluation.way_artifact import load_way_report, trusts_chat_model, way_artifact
+from rag.evaluation.way_artifact import load_way_report, way_artifact
 from rag.evaluation.way_report import WayReport
 from rag.judgement import Terms, conclude, require_shared, require_unmoved, settled
 from rag.workspace import Workspace
@@ -55,7 +56,7 @@ def judge_chat_candidate(
     production = require_unmoved(space, candidate, against, _COMMAND)
     verdict = judge_chat(reports, config.chat.gate)
     terms = Terms.of(sample.digest, config.chat.gate)
-    conclude(space, candidate, against, production, verdict, terms, asked(candidate, None))
+    conclude(space, candidate, against, production, verdict, terms, (asked(candidate, None), asked(against, None)))
     return verdict
 
 

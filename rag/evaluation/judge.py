@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 from rag.config import JudgeConfig, JudgeProvider
 from rag.errors import ConfigError
 from rag.evaluation.sample import EvaluationSample, mean_scores, missing_scores
+from rag.llm.bill import Bill
 
 if TYPE_CHECKING:
     from rag.embedding.encoder import Encoder
@@ -117,22 +118,6 @@ class JudgedAnswer(BaseModel):
         return {name: judgement.mean for name, judgement in self.judgements.items()}
 
 
-class JudgeUse(BaseModel):
-    """What judging took."""
-
-    model_config = ConfigDict(frozen=True)
-
-    requests: int = 0
-    failed: int = 0
-    """Of these, those that got no answer, or one of no use."""
-    tokens_in: int = 0
-    tokens_out: int = 0
-    unmetered: int = 0
-    """Requests of which nobody said what they took."""
-    cost_usd: float | None = None
-    """None if the model has no known price."""
-
-
 class JudgedReport(BaseModel):
     """All questions; no text but the reasons why something is missing."""
 
@@ -141,7 +126,10 @@ class JudgedReport(BaseModel):
     model: str
     repeats: int
     answers: tuple[JudgedAnswer, ...]
-    use: JudgeUse
+    bill: Bill
+    """What judging took, with what was judged before if this goes on from there."""
+    cost_usd: float | None = None
+    """None if the model has no known price."""
     stopped: str | None = None
     """Why the judge was asked no further, if it was not; what it had judged is kept."""
 
@@ -164,15 +152,20 @@ class JudgedReport(BaseModel):
 
 
 def judge_answers(
-    samples: Sequence[EvaluationSample], endpoint: JudgeEndpoint, config: JudgeConfig, encoder: "Encoder"
+    samples: Sequence[EvaluationSample],
+    endpoint: JudgeEndpoint,
+    config: JudgeConfig,
+    encoder: "Encoder",
+    before: JudgedReport | None = None,
 ) -> JudgedReport:
     """Return what a judge says of answers. Not from within a running event loop.
 
     What it cannot judge is missing, with the reason, and no zero. `encoder` tells how near two questions are: it must
     be the same for all that is compared, so it is the bundled one and not a release's own.
 
+    :param before: what the same judge said of the same answers until it was asked no further; that is not asked again.
     :raises LanguageModelUnavailable: if the judge cannot be reached or refuses the key or the model from the beginning.
     """
     from rag.evaluation.ragas_judge import judge_all
 
-    return judge_all(samples, endpoint, config, encoder)
+    return judge_all(samples, endpoint, config, encoder, before)

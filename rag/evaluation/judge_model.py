@@ -11,7 +11,7 @@ from ragas.llms import llm_factory
 from ragas.llms.base import InstructorBaseRagasLLM
 
 from rag.config import JudgeConfig, JudgeProvider
-from rag.evaluation.judge import JudgeEndpoint, JudgeUse
+from rag.evaluation.judge import JudgeEndpoint
 from rag.llm.bill import Bill, cost_usd
 from rag.llm.protocol import Message, Prompt, TooLarge
 from rag.llm.rate_limit import RateLimit
@@ -59,23 +59,19 @@ class JudgeModel(InstructorBaseRagasLLM):  # type: ignore[misc]
         )
         self._llm.client.on("completion:response", self._meter)
         logging.getLogger("instructor").setLevel(logging.CRITICAL)  # it logs as errors what is asked again here
-        self._requests = self._failed = self._metered = self._tokens_in = self._tokens_out = 0
+        self.bill = Bill()
+        """What all requests so far have taken."""
         self.ever_answered = False
         """Whether any answer came, of use or not."""
         self.stopped: str | None = None
         """Why it is asked no further."""
 
-    @property
-    def use(self) -> JudgeUse:
-        """What all requests so far have taken."""
-        return JudgeUse(
-            requests=self._requests,
-            failed=self._failed,
-            tokens_in=self._tokens_in,
-            tokens_out=self._tokens_out,
-            unmetered=self._requests - self._metered,
-            cost_usd=self._cost_usd(),
-        )
+    def cost_usd(self, bill: Bill) -> float | None:
+        """Return what the tokens of a bill cost; Groq's prices hold for Groq alone."""
+        model, prices = self._endpoint.model, self._config.prices
+        if self._config.provider is not JudgeProvider.GROQ and model not in prices:
+            return None
+        return cost_usd("", model, bill, prices)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -90,6 +86,20 @@ class JudgeModel(InstructorBaseRagasLLM):  # type: ignore[misc]
 
         :raises NoJudgement: if no attempt gave one of use, or the judge is asked no further.
         """
+        self._count(prompts=1)
+        try:
+            answer = await self._answered(prompt, response_model)
+        except NoJudgement:
+            self._count(given_up=1)
+            raise
+        self._count(answered=1)
+        return answer
+
+    async def _answered(self, prompt: str, response_model: type[Judged]) -> Judged:
+        """Ask until an answer is of use.
+
+        :raises NoJudgement: as `agenerate`.
+        """
         for attempt in range(1, self._config.attempts + 1):
             if self.stopped:
                 raise NoJudgement(f"not asked: {self.stopped}")
@@ -97,13 +107,13 @@ class JudgeModel(InstructorBaseRagasLLM):  # type: ignore[misc]
             try:
                 return await self._ask(prompt, response_model)
             except _Failure as failure:
-                self._failed += 1
                 if failure.last or attempt == self._config.attempts:
                     raise NoJudgement(self.stopped or str(failure)) from failure
                 if not failure.garbled:
                     backoff_s = self._config.backoff_s * 2 ** (attempt - 1)
                     self._limit.pause(backoff_s if failure.wait_s is None else failure.wait_s)
                 logger.debug("asking the judge again: %s", failure)
+                self._count(retries=1)
         raise AssertionError("there is at least one attempt")
 
     async def _turn(self, prompt: str) -> None:
@@ -118,7 +128,7 @@ class JudgeModel(InstructorBaseRagasLLM):  # type: ignore[misc]
 
     async def _ask(self, prompt: str, response_model: type[Judged]) -> Judged:
         """Send one request."""
-        self._requests += 1
+        self._count(requests=1, unmetered=1)
         try:
             async with asyncio.timeout(self._config.timeout_s):
                 answer: Judged = await self._llm.agenerate(prompt, response_model)
@@ -160,20 +170,14 @@ class JudgeModel(InstructorBaseRagasLLM):  # type: ignore[misc]
             self.stopped = f"the judge asks to wait {wait_s:.0f} s: run it again then"
         return _Failure(said, wait_s, last=self.stopped is not None)
 
-    def _cost_usd(self) -> float | None:
-        """Return what the tokens cost; Groq's prices hold for Groq alone."""
-        model, prices = self._endpoint.model, self._config.prices
-        if self._config.provider is not JudgeProvider.GROQ and model not in prices:
-            return None
-        return cost_usd("", model, Bill(tokens_in=self._tokens_in, tokens_out=self._tokens_out), prices)
-
     def _meter(self, response: Any) -> None:
         """Add what a response says that it took."""
         usage = getattr(response, "usage", None)
         if usage is not None:
-            self._metered += 1
-            self._tokens_in += usage.prompt_tokens
-            self._tokens_out += usage.completion_tokens
+            self._count(unmetered=-1, tokens_in=usage.prompt_tokens, tokens_out=usage.completion_tokens)
+
+    def _count(self, **counts: int) -> None:
+        self.bill = self.bill.plus(counts)
 
 
 def _check(answer: BaseModel) -> None:

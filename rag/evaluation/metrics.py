@@ -2,15 +2,28 @@
 
 from collections.abc import Sequence
 
+import ir_measures
 import numpy as np
+from ir_measures import RR, R, Success, nDCG
 from numpy.typing import NDArray
 
 from rag.corpus.document import Chunk
 from rag.pairs.pair import QueryPair
 
-CUTOFFS = {"hit@1": 1, "hit@5": 5, "hit@20": 20, "mrr@10": 10, "ndcg@10": 10}
+_MEASURES = {
+    "hit@1": Success @ 1,
+    "hit@5": Success @ 5,
+    "hit@20": Success @ 20,
+    "recall@5": R @ 5,
+    "recall@20": R @ 20,
+    "mrr@10": RR @ 10,
+    "ndcg@10": nDCG @ 10,
+}
+METRICS = tuple(_MEASURES)
+"""Names of what is measured of a ranking, each from 0 to 1; more is better."""
 DEPTH = 20
 """Ranks that an evaluation looks at."""
+_QUESTION = "q"
 
 
 def relevant_positions(pair: QueryPair, chunks: Sequence[Chunk]) -> NDArray[np.int64]:
@@ -31,18 +44,18 @@ def relevant_positions(pair: QueryPair, chunks: Sequence[Chunk]) -> NDArray[np.i
 
 
 def question_metrics(ranked: NDArray[np.int64], relevant: NDArray[np.int64]) -> dict[str, float]:
-    """Return hit@1, hit@5, hit@20, mrr@10 and ndcg@10 of a ranking, (DEPTH,), with binary relevance."""
-    gains = np.isin(ranked[:DEPTH], relevant).astype(float)
-    first = int(np.argmax(gains)) + 1 if gains.any() else 0
-    discounts = 1 / np.log2(np.arange(2, 12))
-    ideal = float(discounts[: min(10, len(relevant))].sum())
-    return {
-        "hit@1": float(first == 1),
-        "hit@5": float(0 < first <= 5),
-        "hit@20": float(first > 0),
-        "mrr@10": 1 / first if 0 < first <= 10 else 0.0,
-        "ndcg@10": float((gains[:10] * discounts[: len(gains[:10])]).sum()) / ideal if ideal else 0.0,
-    }
+    """Return each of METRICS for a ranking of distinct positions, best first, (n,), with binary relevance.
+
+    The measures are trec_eval's, through ir-measures (MacAvaney et al. 2022). It orders by score and breaks ties by
+    id; here scores fall by one with each rank, so that there is no tie and the order stays as it was given. A question
+    without anything relevant scores 0.
+    """
+    found = {str(position): -float(rank) for rank, position in enumerate(ranked[:DEPTH])}
+    # A question that trec_eval knows no judgement of would be left out instead.
+    judged = {str(position): 1 for position in relevant} or {"": 0}
+    results = ir_measures.iter_calc(_MEASURES.values(), {_QUESTION: judged}, {_QUESTION: found})
+    values = {result.measure: float(result.value) for result in results}
+    return {name: values[measure] for name, measure in _MEASURES.items()}
 
 
 def mean_metrics(rows: Sequence[dict[str, float]]) -> dict[str, float]:

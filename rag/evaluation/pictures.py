@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rag.answering.answer import Way
 from rag.evaluation.asked import Group
 from rag.evaluation.gate import Decision, Verdict
+from rag.evaluation.significance import Interval
 from rag.evaluation.way_report import F1, MIXED, ROUTED, WayReport
 from storage.release import Evaluation
 
@@ -35,17 +36,17 @@ SHOWN = 12
 def comparison_picture(verdict: Verdict, title: str) -> bytes:
     """Return a PNG, 1200 px wide: each metric before and after, and the paired gain with its interval."""
     metrics = list(verdict.gains)
-    figure = _figure(f"{title}: {verdict.decision}", height_in=1.8 + 0.55 * len(metrics))
+    figure = new_figure(f"{title}: {verdict.decision}", height_in=1.8 + 0.55 * len(metrics))
     color = GAINED if verdict.decision is Decision.PROMOTE else LOST
     figure.supxlabel("\n".join(textwrap.wrap(verdict.reason, 110)), x=0.02, ha="left", fontsize=9.5, color=color)
     values, gains = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     for row, metric in enumerate(metrics):
         gain = verdict.gains[metric]
-        color = GAINED if gain.low > 0 else LOST if gain.high < 0 else UNSURE
+        color = color_of(gain)
         _before_and_after(values, [(verdict.before[metric], row), (verdict.after[metric], row)], color, "D")
         gains.plot([gain.low, gain.high], [row, row], color=color, linewidth=2.5, solid_capstyle="butt")
         gains.plot(gain.mean, row, "D", color=color, markersize=8)
-        _note(gains, f"{gain.mean:+.3f}", (gain.mean, row), (0, 8), ha="center")
+        note(gains, f"{gain.mean:+.3f}", (gain.mean, row), (0, 8), ha="center")
     labels = [f"{metric}\n{verdict.before[metric]:.3f} → {verdict.after[metric]:.3f}" for metric in metrics]
     values.set_yticks(range(len(metrics)), labels, ha="left")
     values.tick_params(axis="y", pad=92)
@@ -55,9 +56,9 @@ def comparison_picture(verdict: Verdict, title: str) -> bytes:
     gains.axvline(0, color=INK, linewidth=1)
     gains.margins(x=0.15)
     gains.locator_params(axis="x", nbins=5)
-    _plain(values, f"Before ○ and after ◆, {verdict.n_questions} {verdict.origin} questions", grid="x")
-    _plain(gains, "Paired gain and its interval", grid="x")
-    return _png(figure)
+    plain(values, f"Before ○ and after ◆, {verdict.n_questions} {verdict.origin} questions", grid="x")
+    plain(gains, "Paired gain and its interval", grid="x")
+    return png_of(figure)
 
 
 def history_picture(evaluations: Sequence[Evaluation], metric: str, title: str) -> bytes:
@@ -67,26 +68,26 @@ def history_picture(evaluations: Sequence[Evaluation], metric: str, title: str) 
     """
     verdicts = [(row, Verdict.model_validate(row.metrics)) for row in evaluations if row.verdict]
     shown = [(row, verdict) for row, verdict in verdicts if metric in verdict.gains][-SHOWN:]
-    figure = _figure(title, height_in=4.2)
+    figure = new_figure(title, height_in=4.2)
     axes = figure.subplots()
     for place, (_, verdict) in enumerate(shown):
         before, after = (place, verdict.before[metric]), (place, verdict.after[metric])
         promoted = verdict.decision is Decision.PROMOTE
         _before_and_after(axes, [before, after], GAINED if promoted else LOST, "D" if promoted else "X")
-        _note(axes, f"{verdict.after[metric]:.3f}", after, (8, -4), ha="left")
+        note(axes, f"{verdict.after[metric]:.3f}", after, (8, -4), ha="left")
     axes.set_xticks(range(len(shown)), [f"{row.release_id}\n{row.created_at:%d %b}" for row, _ in shown])
     axes.set_xlim(-0.5, max(len(shown) - 0.3, 0.5))
     axes.margins(y=0.15)
     axes.set_xlabel("release", color=INK)
     heading = f"{metric}: what served ○, and the candidate, promoted ◆ or kept out ✖"
-    _plain(axes, heading if shown else "No release has been judged yet", grid="y")
-    return _png(figure)
+    plain(axes, heading if shown else "No release has been judged yet", grid="y")
+    return png_of(figure)
 
 
 def ways_picture(reports: Sequence[WayReport], title: str) -> bytes:
     """Return a PNG, 1200 px wide: token F1 and the share that is made up of each way, by group of questions."""
     groups: list[Group | None] = [*(reports[0].groups if reports else ()), None]
-    figure = _figure(title, height_in=1.9 + 0.6 * len(groups))
+    figure = new_figure(title, height_in=1.9 + 0.6 * len(groups))
     right, made_up = figure.subplots(1, 2, sharey=True)
     for place, report in enumerate(reports):
         color, marker = WAY_STYLES[report.way]
@@ -101,13 +102,19 @@ def ways_picture(reports: Sequence[WayReport], title: str) -> bytes:
         axes.set_xlim(-0.03, 1.03)
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
         axes.axhline(len(groups) - 1.5, color=GRAY, linewidth=1)
-        _plain(axes, heading, grid="x")
+        plain(axes, heading, grid="x")
     if reports:
         figure.legend(loc="outside lower center", ncols=len(reports), frameon=False, labelcolor=INK)
-    return _png(figure)
+    return png_of(figure)
 
 
-def _figure(title: str, height_in: float) -> "Figure":
+def color_of(gain: Interval) -> str:
+    """Return the colour of an interval: what is proven, and which way."""
+    return GAINED if gain.low > 0 else LOST if gain.high < 0 else UNSURE
+
+
+def new_figure(title: str, height_in: float) -> "Figure":
+    """Return an empty page 1200 px wide under a title."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -124,13 +131,14 @@ def _before_and_after(axes: "Axes", points: list[tuple[float, float]], color: st
     axes.plot(x1, y1, marker, color=color, markersize=9)
 
 
-def _note(axes: "Axes", text: str, at: tuple[float, float], offset: tuple[float, float], ha: str) -> None:
+def note(axes: "Axes", text: str, at: tuple[float, float], offset: tuple[float, float], ha: str) -> None:
+    """Write beside a point, so many points away."""
     style: dict[str, Any] = {"color": INK, "fontsize": 9, "annotation_clip": False}
     box = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
     axes.annotate(text, at, offset, textcoords="offset points", ha=ha, bbox=box, **style)
 
 
-def _plain(axes: "Axes", title: str, grid: str) -> None:
+def plain(axes: "Axes", title: str, grid: str) -> None:
     """Leave the data and a faint grid."""
     axes.set_title(title, loc="left", fontsize=10, color=INK)
     axes.grid(axis="x" if grid == "x" else "y", color=RULE)
@@ -139,7 +147,8 @@ def _plain(axes: "Axes", title: str, grid: str) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _png(figure: "Figure") -> bytes:
+def png_of(figure: "Figure") -> bytes:
+    """Return a figure as a PNG."""
     file = io.BytesIO()
     figure.savefig(file, format="png")
     return file.getvalue()

@@ -15,6 +15,7 @@ from ragas.metrics.collections import (
 )
 from tqdm import tqdm
 
+from rag.answering.prompts import NOT_IN_DOCUMENTS
 from rag.config import JudgeConfig, JudgeMetric
 from rag.embedding.encoder import Encoder
 from rag.errors import LanguageModelUnavailable
@@ -69,17 +70,26 @@ class _Embeddings(BaseRagasEmbedding):  # type: ignore[misc]
 
 
 def judge_all(
-    samples: Sequence[EvaluationSample], endpoint: JudgeEndpoint, config: JudgeConfig, encoder: Encoder
+    samples: Sequence[EvaluationSample],
+    endpoint: JudgeEndpoint,
+    config: JudgeConfig,
+    encoder: Encoder,
+    before: JudgedReport | None = None,
 ) -> JudgedReport:
     """See `rag.evaluation.judge.judge_answers`."""
-    return asyncio.run(_judge_all(samples, endpoint, config, encoder))
+    return asyncio.run(_judge_all(samples, endpoint, config, encoder, before))
 
 
 async def _judge_all(
-    samples: Sequence[EvaluationSample], endpoint: JudgeEndpoint, config: JudgeConfig, encoder: Encoder
+    samples: Sequence[EvaluationSample],
+    endpoint: JudgeEndpoint,
+    config: JudgeConfig,
+    encoder: Encoder,
+    before: JudgedReport | None,
 ) -> JudgedReport:
     model = JudgeModel(endpoint, config)
-    judging = _Judging(samples, model, _metrics(model, _Embeddings(encoder)), config)
+    known = _complete(before, config.repeats) if before else {}
+    judging = _Judging(samples, model, _metrics(model, _Embeddings(encoder)), config, known)
     jobs = iter(tqdm(judging.jobs, desc="judging", delay=2, disable=None))
     try:  # the workers take their jobs from the same iterator
         await asyncio.gather(*(judging.work(jobs) for _ in range(config.at_once)))
@@ -87,11 +97,13 @@ async def _judge_all(
         await model.close()
     if judging.jobs and not model.ever_answered:
         raise LanguageModelUnavailable(model.stopped or "the judge gives no answer")
+    bill = model.bill.plus(before.bill.model_dump()) if before else model.bill
     return JudgedReport(
         model=endpoint.model,
         repeats=config.repeats,
         answers=judging.answers(),
-        use=model.use,
+        bill=bill,
+        cost_usd=model.cost_usd(bill),
         stopped=model.stopped,
     )
 
@@ -105,10 +117,15 @@ class _Judging:
         model: JudgeModel,
         metrics: Mapping[JudgeMetric, Any],
         config: JudgeConfig,
+        known: Mapping[tuple[str, str], Judgement],
     ) -> None:
         self._samples, self._model, self._metrics, self._config = samples, model, metrics, config
         all_jobs = [_Job(place, metric) for metric in config.metrics for place in range(len(samples))]
-        self._settled = {job: _settled(job.metric, samples[job.place], config.repeats) for job in all_jobs}
+        self._settled = {
+            job: known.get((samples[job.place].id, job.metric))
+            or _settled(job.metric, samples[job.place], config.repeats)
+            for job in all_jobs
+        }
         # Every question is judged once before one is judged again, and neighbours are different questions: a judge
         # that fails midway leaves something of each, and a question that no judge can take stops no other.
         self.jobs = [job for _ in range(config.repeats) for job in all_jobs if self._settled[job] is None]
@@ -182,9 +199,26 @@ def _inputs(sample: EvaluationSample) -> dict[str, Any]:
     }
 
 
+def _complete(before: JudgedReport, repeats: int) -> dict[tuple[str, str], Judgement]:
+    """Return what was judged as often as it is to be, by question and metric."""
+    return {
+        (answer.id, metric): judgement
+        for answer in before.answers
+        for metric, judgement in answer.judgements.items()
+        if len(judgement.values) == repeats
+    }
+
+
 def _settled(metric: JudgeMetric, sample: EvaluationSample, repeats: int) -> Judgement | None:
-    """Return what needs no judge: nothing found is worth nothing, and what is not known has no value."""
+    """Return what needs no judge: nothing found is worth nothing, and what is not known has no value.
+
+    A refusal is no answer, and claims nothing that could be borne out.
+    """
     inputs = _inputs(sample)
+    if (sample.answer or "").startswith(NOT_IN_DOCUMENTS) and "response" in _NEEDS[metric]:
+        if metric is JudgeMetric.FAITHFULNESS:
+            return Judgement(values=(), reason="not asked: a refusal claims nothing")
+        return Judgement(values=(0.0,) * repeats)
     lacking = [name for name in _NEEDS[metric] if not inputs[name]]
     if not lacking:
         return None

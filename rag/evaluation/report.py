@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from rag.evaluation.metrics import mean_metrics
 from rag.pairs.pair import Origin, QuestionType
+
+SHOWN = 5
+"""Passages that are kept of a ranking, as many as an answer is given."""
 
 
 class QuestionResult(BaseModel):
@@ -21,6 +24,39 @@ class QuestionResult(BaseModel):
     metrics: dict[str, float]
     latency_ms: float
     """Encoding the question, searching and ranking."""
+    found: tuple[str, ...] = ()
+    """Ids of the best chunks, best first; at most SHOWN."""
+    relevant: tuple[str, ...] = ()
+    """Ids of the chunks that hold the evidence."""
+
+
+class Refusals(BaseModel):
+    """What became of questions that no document answers, and of some that one does."""
+
+    model_config = ConfigDict(frozen=True)
+
+    asked: int = Field(ge=1)
+    """That nothing answers."""
+    refused: int = Field(ge=0)
+    answerable: int = Field(0, ge=0)
+    """Others that were asked."""
+    wrongly: int = Field(0, ge=0)
+    """Of those, refused."""
+
+    @property
+    def share(self) -> float:
+        """Of the questions, those that were refused as they should be."""
+        return self.refused / self.asked
+
+    @property
+    def wrong_share(self) -> float:
+        """Of the questions that a document answers, those that were refused."""
+        return self.wrongly / self.answerable if self.answerable else 0.0
+
+    @property
+    def informedness(self) -> float:
+        """How well it tells the two apart, -1 to 1, wherever its threshold lies (Youden 1950)."""
+        return self.share - self.wrong_share
 
 
 class EvaluationReport(BaseModel):
@@ -29,12 +65,18 @@ class EvaluationReport(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     evaluation_set: str
-    """Digest of the evaluation questions."""
+    """Digest of the evaluation set's artifact."""
     questions: tuple[QuestionResult, ...]
+    left_out: int = 0
+    """Questions of documents that the index lacks, or holds in another version."""
     general_hit1: float
     """hit@1 of the embedder alone on the general set that ships with ragloop."""
     serving_bytes: int
     """Size of the embedder's and the index's files."""
+    memory_bytes: int | None = None
+    """By how much the process grew at most; None if it was not measured."""
+    refusals: Refusals | None = None
+    """None if no unanswerable question was asked."""
 
     def of(self, origin: Origin) -> list[QuestionResult]:
         """Return the results of one origin."""

@@ -1,7 +1,7 @@
 """Evaluations as rows that people read; the command line and Prefect show the same ones."""
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rag.evaluation.gate import Verdict
 from rag.evaluation.report import EvaluationReport
@@ -67,23 +67,6 @@ def cost_rows(reports: Sequence[WayReport]) -> list[dict[str, str]]:
         }
         for report in reports
     ]
-
-
-def verdict_markdown(
-    verdict: Verdict,
-    release_id: int,
-    pictures: Mapping[str, bytes] | None = None,
-    links: Mapping[str, str] | None = None,
-) -> str:
-    """Return the verdict on a release as a page, with PNGs inside it (by title) and with links (text to address)."""
-    parts = [f"# Release {release_id}: {verdict.decision}", verdict.reason]
-    if links:
-        parts.append(" · ".join(f"[{text}]({address})" for text, address in links.items()))
-    parts += [picture_markdown(title, picture) for title, picture in (pictures or {}).items()]
-    if rows := comparison_rows(verdict):
-        lines = [" | ".join(rows[0]), "|".join(["---"] * len(rows[0])), *(" | ".join(row.values()) for row in rows)]
-        parts.append("\n".join(f"| {line} |" for line in lines))
-    return "\n\n".join(parts) + "\n"
 
 
 def picture_markdown(title: str, picture: bytes) -> str:

@@ -1,16 +1,17 @@
 """What each way to answer made of a set of questions, in the artifact store, sealed: it holds questions and answers."""
 
-from contextlib import closing, nullcontext
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from rag.answering.answer import Way
-from rag.config import Config, GeneratorKind
+from rag.config import Config
 from rag.corpus.artifact import load_texts
 from rag.errors import NoChatModel
 from rag.evaluation.asked import Sample, load_sample
+from rag.evaluation.asking import ANSWERING, answering_plan, decided_way, measuring_engines
 from rag.evaluation.way_report import ROUTED, WayReport
-from rag.releases import CHAT_ROUTER, search_models
-from rag.retrieval.artifact import RANKING, load_index
+from rag.releases import search_models
+from rag.retrieval.artifact import load_index
 from rag.workspace import Workspace
 from storage.artifacts import ArtifactRef, ArtifactStore, Draft
 from storage.release import Release
@@ -24,16 +25,7 @@ KIND = "chatanswers"
 _FILE = "report.encrypted"
 _RECIPE = (
     *(f"rag.evaluation.{part}" for part in "agreement asked footprint way_artifact way_report ways".split()),
-    *(f"rag.chat.{part}" for part in "calibration example model recall".split()),
-    *(
-        "rag.answering",
-        "rag.llm.causal",
-        "rag.llm.chat_template",
-        "rag.pairs.follow_ups",
-        "rag.pairs.words",
-        "rag.retrieval.lexical",
-        *RANKING,
-    ),
+    *ANSWERING,
 )
 
 
@@ -46,11 +38,7 @@ def way_artifact(space: Workspace, release: Release, way: Way | None, sample: Sa
     :raises NoChatModel: if the way needs a chat model, and the release has none.
     :raises NoGenerator: if nobody answers from passages.
     """
-    from rag.answering.opening import ModelPool, who_answers
-
-    store = space.artifacts
-    if way is None and not _remembers(release, config):
-        way = Way.RAG
+    store, way = space.artifacts, decided_way(release, way, config)
     if way in (Way.CLOSED_BOOK, Way.HYBRID) and release.chat_model is None:
         raise NoChatModel(f"release {release.id} has no chat model: train one with `ragloop chat train`")
 
@@ -65,16 +53,8 @@ def way_artifact(space: Workspace, release: Release, way: Way | None, sample: Sa
         inputs=_inputs(release, way, sample),
         config={
             "sample": sample.model_dump(mode="json", exclude={"data"}),
-            "way": way or ROUTED,
-            "router": release.lineage.get(CHAT_ROUTER) if way is None else None,
-            "evidence_threshold": release.lineage.get("evidence_threshold"),
-            "retrieval": release.answering,
-            "answering": config.answering.model_dump(mode="json"),
-            # Not all that the config names are there: a key may be missing today, or come tomorrow.
-            "who_answers": list(who_answers(ModelPool(space, config.answering), release, config.answering, way)),
-            "generation": config.chat.generation.model_dump(mode="json"),
             "timed": config.chat.compare.timed,
-            "engine": config.encoding.engine,
+            **answering_plan(space, release, way, config),
         },
         recipe=_RECIPE,
         write=write,
@@ -86,17 +66,6 @@ def way_artifact(space: Workspace, release: Release, way: Way | None, sample: Sa
 def load_way_report(store: ArtifactStore, ref: ArtifactRef) -> WayReport:
     """Open what a way made of its questions."""
     return WayReport.model_validate_json(store.unseal(ref, _FILE))
-
-
-def trusts_chat_model(release: Release) -> bool:
-    """Say whether a release ever answers from its chat model's memory by its own decision."""
-    router = release.lineage.get(CHAT_ROUTER)
-    return release.chat_model is not None and router is not None and router["threshold"] is not None
-
-
-def _remembers(release: Release, config: Config) -> bool:
-    """Say whether the chat model may speak where the release decides."""
-    return trusts_chat_model(release) or GeneratorKind.CHAT_MODEL in config.answering.generators
 
 
 def _inputs(release: Release, way: Way | None, sample: Sample) -> dict[str, str]:
@@ -144,15 +113,12 @@ def _said(
     space: Workspace, release: Release, way: Way | None, examples: "list[ChatExample]", config: Config
 ) -> "list[Said]":
     """Open what answers, ask it, and let it go."""
-    from rag.answering.engines import Engines
     from rag.chat.model import ChatModel
     from rag.evaluation.ways import ask_chat_model, ask_engine
 
-    beside_others = nullcontext() if way is Way.RAG else space.device.held_for_card("asking the chat model")
-    uncached = config.model_copy(update={"answering": config.answering.model_copy(update={"cache_entries": 0})})
-    with beside_others:
-        if way is Way.CLOSED_BOOK and release.chat_model is not None:
+    if way is Way.CLOSED_BOOK and release.chat_model is not None:
+        with space.device.held_for_card("asking the chat model"):
             model = ChatModel.load(space.artifacts.path(release.chat_model))
             return ask_chat_model(model, examples, config.chat.generation, config.chat.compare.timed)
-        with closing(Engines(space, uncached, records=False)) as engines:
-            return ask_engine(engines.open(release, way), examples)
+    with measuring_engines(space, way, config) as engines, closing(engines.open(release, way)) as engine:
+        return ask_engine(engine, examples)

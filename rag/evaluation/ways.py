@@ -4,17 +4,15 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from tqdm import tqdm
-
 from rag.answering.answer import Question, Turn, Way
 from rag.answering.prompts import NOT_IN_DOCUMENTS
 from rag.answering.support import Support
 from rag.chat.example import ChatExample, Message
 from rag.config import ChatGenerationConfig
 from rag.corpus.document import DocumentText
-from rag.errors import NoGenerator
 from rag.evaluation.agreement import exact_match, token_f1
 from rag.evaluation.asked import Group
+from rag.evaluation.asking import Reply, ask_all
 from rag.evaluation.way_report import AnsweredQuestion
 from rag.pairs.sentences import paragraphs, split_sentences, without_citations
 
@@ -54,8 +52,7 @@ def ask_engine(engine: "Engine", examples: Sequence[ChatExample]) -> list[Said]:
 
     :raises NoGenerator: if nobody answers from passages: an outage must not pass for a bad answer.
     """
-    _answer(engine, examples[0])  # what is opened with the first question is not its latency
-    return [_answer(engine, example) for example in tqdm(examples, desc="asking", delay=2, disable=None)]
+    return [_said(engine, reply) for reply in ask_all(engine, [_question(example) for example in examples])]
 
 
 def scored(
@@ -89,17 +86,16 @@ def _latencies(
     return found
 
 
-def _answer(engine: "Engine", example: ChatExample) -> Said:
+def _question(example: ChatExample) -> Question:
     *earlier, asked = _told(example)
     history = tuple(Turn(role=turn.role, content=turn.content) for turn in earlier)
-    began = time.perf_counter()
-    try:
-        answer = engine.ask(Question(text=asked.content, history=history))
-    except NoGenerator:
-        if engine.way is not Way.HYBRID:
-            raise
-        return Said("", Way.HYBRID, latency_ms=_ms_since(began))
-    return Said(answer.text, answer.way, latency_ms=_ms_since(began))
+    return Question(text=asked.content, history=history)
+
+
+def _said(engine: "Engine", reply: Reply) -> Said:
+    if reply.answer is None:
+        return Said("", engine.way, latency_ms=reply.latency_ms)
+    return Said(reply.answer.text, reply.answer.way, latency_ms=reply.latency_ms)
 
 
 def _ms_since(began: float) -> float:

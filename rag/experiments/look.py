@@ -6,7 +6,7 @@ from enum import StrEnum
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from rag.config import ExperimentConfig
+from rag.config import ExperimentConfig, Harm
 from rag.errors import ConfigError
 from rag.evaluation.significance import Interval
 from rag.experiments.sequence import Scores, first_refusal, gain_scores, lower_bound
@@ -35,6 +35,7 @@ class Rise(BaseModel):
 
     mean: float
     low: float
+    n_users: int
 
 
 class Look(BaseModel):
@@ -50,11 +51,11 @@ class Look(BaseModel):
     n_variant: int
     mean_control: float | None
     mean_variant: float | None
-    rises: dict[str, Rise]
+    rises: dict[Harm, Rise]
     """By guard rail."""
 
 
-def look(users: Users, rails: Mapping[str, Users], config: ExperimentConfig, variants: int = 1) -> Look:
+def look(users: Users, rails: Mapping[Harm, Users], config: ExperimentConfig, variants: int = 1) -> Look:
     """Look at an experiment, as often as wanted.
 
     A better variant is called a loser, or a worse one a winner, with a probability of at most half of what `confidence`
@@ -77,7 +78,7 @@ def look(users: Users, rails: Mapping[str, Users], config: ExperimentConfig, var
     means = [_mean(seen.outcome[seen.treated == treated]) for treated in (False, True)]
     return Look(
         finding=finding,
-        reason=f"{finding}: {broken or _reason(finding, gain, config)}, after {n:,} users",
+        reason=f"{finding}: {broken or f'{_reason(finding, gain, config)}, after {n:,} users'}",
         gain=gain,
         n_control=int((~seen.treated).sum()),
         n_variant=int(seen.treated.sum()),
@@ -101,7 +102,7 @@ def _finding(scores: Scores, min_effect: float, error: float) -> tuple[Finding, 
     return (finding, after) if after <= n else (Finding.GO_ON, n)
 
 
-def _rises(rails: Mapping[str, Users], config: ExperimentConfig, variants: int) -> tuple[dict[str, Rise], str]:
+def _rises(rails: Mapping[Harm, Users], config: ExperimentConfig, variants: int) -> tuple[dict[Harm, Rise], str]:
     """Return the rise on each guard rail, and in words which are broken; empty if none is."""
     rises, broken = {}, []
     for rail in config.guard_rails:
@@ -110,9 +111,10 @@ def _rises(rails: Mapping[str, Users], config: ExperimentConfig, variants: int) 
         scores = gain_scores(*rails[rail.metric])
         low = lower_bound(scores, (1 - config.guard_confidence) / len(config.guard_rails) / variants)
         mean = float(scores.gain.mean()) if scores.gain.size else 0.0
-        rises[rail.metric] = Rise(mean=round(max(mean, low), 4), low=round(low, 4))
+        n = scores.gain.size
+        rises[rail.metric] = Rise(mean=round(max(mean, low), 4), low=round(low, 4), n_users=n)
         if low > rail.max_rise:
-            broken.append(f"{rail.metric} rose by more than {low:.3f}, {rail.max_rise} allowed")
+            broken.append(f"{rail.metric} rose by more than {low:.3f}, {rail.max_rise} allowed, after {n:,} users")
     return rises, "; ".join(broken)
 
 

@@ -36,6 +36,10 @@ class Bill(BaseModel):
     unmetered: int = 0
     """Requests that ended before the provider said what they took: timeouts, and answers cut off."""
 
+    def plus(self, counts: Mapping[str, float]) -> "Bill":
+        """Return the bill with more counted, by field."""
+        return self.model_copy(update={name: getattr(self, name) + n for name, n in counts.items()})
+
 
 def cost_usd(provider: str, model: str, bill: Bill, prices: Mapping[str, Price]) -> float | None:
     """Return what a bill's tokens cost; 0 on one's own machine, None if nobody has told the model's price."""

@@ -150,7 +150,6 @@ def pairs_artifact(
         return {
             **made.facts,
             "training_set": _digest([*made.pairs.train, *made.pairs.validation]),
-            "evaluation_set": _digest(made.pairs.evaluation),
         }
 
     return store.build(

@@ -1,3 +1,3 @@
 """Alembic migrations, and the revision that this version of the tables needs."""
 
-HEAD = "0004"
+HEAD = "0006"

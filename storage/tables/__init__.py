@@ -3,8 +3,9 @@
 from storage.tables.access import ApiKeyRow
 from storage.tables.base import Table
 from storage.tables.corpus import ChunkRow, DeletionRow, DocumentRow, UploadRow
+from storage.tables.experiments import ExperimentRow, ExposureRow
 from storage.tables.questions import FeedbackRow, InteractionRow, OutboxRow, QueryPairRow, WatermarkRow
-from storage.tables.releases import EvaluationRow, ProductionRow, PromotionRow, ReleaseRow
+from storage.tables.releases import EvaluationRow, EvaluationSetRow, ProductionRow, PromotionRow, ReleaseRow
 
 __all__ = [
     "ApiKeyRow",
@@ -12,6 +13,9 @@ __all__ = [
     "DeletionRow",
     "DocumentRow",
     "EvaluationRow",
+    "EvaluationSetRow",
+    "ExperimentRow",
+    "ExposureRow",
     "FeedbackRow",
     "InteractionRow",
     "OutboxRow",

@@ -59,6 +59,21 @@ class PromotionRow(Table, table=True):
     at: datetime = time_column()
 
 
+class EvaluationSetRow(Table, table=True):
+    """A version of the questions that judge a collection's releases."""
+
+    __tablename__ = "evaluation_set"
+    __table_args__ = (UniqueConstraint("collection", "version"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    collection: str = Field(index=True)
+    version: int
+    artifact_uri: str
+    """The sealed questions."""
+    reason: str
+    created_at: datetime = time_column()
+
+
 class EvaluationRow(Table, table=True):
     """What a release scored on an evaluation set, and the verdict."""
 

@@ -12,7 +12,20 @@ from deployments.declaration import PREFECT_FILE, DeclarationMissing, declared_d
 from deployments.drift import differences
 from deployments.pools import UnknownPoolType
 
-NAMES = {"ingest", "synthesize", "train-embedder", "train-chat", "compare-chat", "build-index", "evaluate", "retrain"}
+NAMES = {
+    "ingest",
+    "synthesize",
+    "train-embedder",
+    "train-chat",
+    "compare-chat",
+    "trial",
+    "tune",
+    "build-index",
+    "evaluate",
+    "monitor",
+    "evaluate-answers",
+    "retrain",
+}
 
 
 def everything(client, *, but=()):
@@ -92,5 +105,7 @@ def test_the_declaration_names_no_path_of_a_host_and_no_secret():
         "train-embedder/train-embedder",
         "train-chat/train-chat",
         "compare-chat/compare-chat",
+        "trial/trial",
         "build-index/build-index",
+        "evaluate-answers/evaluate-answers",
     }

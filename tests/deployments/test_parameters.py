@@ -17,8 +17,13 @@ NONSENSE = [
     ("train-chat/train-chat", "data", "training_data.json"),
     ("compare-chat/compare-chat", "release", "newest"),
     ("compare-chat/compare-chat", "questions", 0),
+    ("tune/tune", "trials", 0),
+    ("tune/tune", "budget_minutes", "all night"),
     ("build-index/build-index", "embedder", "artifact:embedder/latest"),
     ("evaluate/evaluate", "release", "newest"),
+    ("monitor/monitor", "collection", ""),
+    ("evaluate-answers/evaluate-answers", "generator", "oracle"),
+    ("evaluate-answers/evaluate-answers", "version", 0),
 ]
 
 

@@ -2,11 +2,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from prefect.client.schemas.objects import StateType
+from prefect.events.filters import EventFilter, EventNameFilter
 from prefect.states import Cancelled, Completed, Crashed, Pending, Running, Scheduled
 
 from deployments.server import ServerUnreachable
-from deployments.sweep import restart_crashed, retraining_under_way, sweep, watch_silent_runs
+from deployments.sweep import EXPERIMENT_ENDED, restart_crashed, retraining_under_way, sweep, watch_silent_runs
 from flows.parameters import ATTEMPTS
+from rag.config import ExperimentConfig
+from rag.experiments.experiment import ExperimentState, begin, get_experiment
+from storage.artifacts import ArtifactRef
+from storage.registry import Registry
 from tests.deployments.conftest import wait_until
 from tests.rag.feedback.uses import ask, events, react
 
@@ -108,3 +113,48 @@ def test_a_run_is_watched_only_while_it_is_silent(client, start):
     client.set_flow_run_state(run.id, Completed())
     assert watch_silent_runs(client, silence=NOW) == 0
     assert client.read_flow_run(run.id).state_type == StateType.COMPLETED
+
+
+def overtaken_experiment(database):
+    """Return an experiment whose control does not serve any more."""
+    registry = Registry(database)
+    index = ArtifactRef.of("index", "i")
+    control, variant, other = (
+        registry.register(
+            "guides",
+            parent_id=None,
+            reason="first",
+            embedder=ArtifactRef.of("embedder", name),
+            index=index,
+            answering={},
+            config={},
+            lineage={},
+        )
+        for name in ("control", "variant", "other")
+    )
+    registry.promote("guides", control.id, "first")
+    experiment = begin(database, control, variant, "release 2", 0.5, ExperimentConfig())
+    registry.promote("guides", other.id, "by hand")
+    return experiment
+
+
+def test_an_experiment_is_ended_with_no_server_and_told_once_there_is_one(client, running, database):
+    experiment = overtaken_experiment(database)
+    running.stop()
+    with pytest.raises(ServerUnreachable):
+        sweep(database, THRESHOLD)
+    assert get_experiment(database, "guides").state is ExperimentState.STOPPED
+    running.start()
+    for _ in range(2):
+        assert sweep(database, THRESHOLD).experiments == 0
+
+    def told():
+        return client.read_events(EventFilter(event=EventNameFilter(name=[EXPERIMENT_ENDED])), limit=9).events
+
+    (event,) = wait_until(told)
+    assert event.resource.root["prefect.resource.id"] == f"ragloop.experiment.{experiment.id}"
+    assert event.resource.root["ragloop.collection"] == "guides"
+    assert (event.payload["state"], event.payload["reason"]) == (
+        "stopped",
+        "release 3 began to serve instead of release 1",
+    )

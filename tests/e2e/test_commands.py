@@ -33,7 +33,7 @@ def test_every_command_has_help(ragloop):
     for command in (
         "ingest documents forget retrain search ask evaluate doctor pairs releases up status deploy sweep".split()
         + ["chat", "chat extract", "chat train", "pairs import", "pairs export", "pairs stats", "pairs dropped"]
-        + ["releases list", "releases show", "releases promote", "releases rollback"]
+        + ["releases list", "releases show", "releases promote", "releases rollback", "monitor", "report"]
     ):
         assert "Usage" in ragloop.ok(*command.split(), "--help")
 

@@ -19,8 +19,12 @@ DEPLOYMENTS = {
     "train-embedder",
     "train-chat",
     "compare-chat",
+    "trial",
+    "tune",
     "build-index",
     "evaluate",
+    "monitor",
+    "evaluate-answers",
     "retrain",
 }
 

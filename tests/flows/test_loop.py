@@ -10,9 +10,11 @@ from app.cli import app
 from flows.evaluate import evaluate
 from flows.ingest import ingest
 from flows.retrain import retrain
+from rag.config import Ranker
 from rag.corpus.artifact import corpus_artifact, load_texts
 from rag.corpus.ingestion import ingest_uploads, seal_uploads
 from rag.evaluation.artifact import load_report
+from rag.evaluation.sets import evaluation_sets
 from rag.feedback.claims import claim_feedback
 from rag.feedback.recording import record_feedback, record_interaction
 from rag.feedback.signals import Feedback, Interaction
@@ -161,12 +163,36 @@ def test_an_evaluation_reports_origins_apart(company):
     assert 0 < report.general_hit1 <= 1
 
 
+def test_a_part_of_the_search_is_asked_the_same_questions_alone(company):
+    space = company[0]
+    whole, words = (
+        load_report(space.artifacts, evaluate(release="1", profile=Profile.SMOKE, version=1, ranker=ranker))
+        for ranker in (None, Ranker.BM25)
+    )
+    assert whole.evaluation_set == words.evaluation_set
+    assert [q.id for q in whole.questions] == [q.id for q in words.questions]
+    assert [q.found for q in whole.questions] != [q.found for q in words.questions]
+
+
+def test_the_frozen_sets_are_listed_with_why_each_came(company):
+    space = company[0]
+    rows = json.loads(CliRunner().invoke(app, ["pairs", "evaluation-sets", "--json"]).stdout)
+    assert [row["version"] for row in rows] == list(range(1, len(rows) + 1))
+    assert rows[0]["because"] == "the first"
+    assert "3 more real questions beside the" in rows[1]["because"]
+    assert rows[1]["real"] == rows[0]["real"] + 3
+    judged_by = {each.evaluation_set_digest for each in space.registry.evaluations(company[4].release_id)}
+    assert judged_by == {each.ref.digest for each in evaluation_sets(space, "default")[:2]}
+
+
 def test_the_ui_has_the_metrics_table_and_the_verdict(company):
     from prefect.artifacts import Artifact
 
     assert Artifact.get("written-questions-default").type == "table"
     assert Artifact.get("retrieval-metrics-default").type == "table"
-    assert Artifact.get("verdict-default").type == "markdown"
+    verdict = Artifact.get("verdict-default")
+    assert verdict.type == "markdown" and "Regressions and gains" in verdict.data
+    assert not any(pair.anchor in verdict.data for pair in evaluation_questions(company[0]))
 
 
 def test_the_same_documents_again_are_left_alone(company):

@@ -27,6 +27,8 @@ TRAINERS = [
     ("POST", "/collections/default/conversations", None),
     ("GET", "/collections/default/pairs", None),
     ("GET", "/collections/default/releases", None),
+    ("GET", "/collections/default/releases/1/report", None),
+    ("GET", "/collections/default/monitoring", None),
     ("POST", "/collections/default/retrainings", None),
 ]
 ADMINS = [

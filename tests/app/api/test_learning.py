@@ -97,6 +97,19 @@ def test_releases_are_listed_shown_and_changed(server, trainer):
         assert "no earlier release" in answer.json()["error"]["message"]
 
 
+def test_a_release_is_told_as_a_page_that_fetches_nothing(server, trainer):
+    (first,) = trainer.get("/collections/town/releases").json()
+    answer = trainer.get(f"/collections/town/releases/{first['id']}/report")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'; ")
+    assert answer.headers["cache-control"] == "no-store"
+    assert f"<h1>Release {first['id']} of town</h1>" in answer.text
+    missing = trainer.get("/collections/town/releases/999999999/report")
+    assert (missing.status_code, missing.headers["content-type"]) == (404, "application/json")
+    with client(server, "reader") as reader:
+        assert reader.get(f"/collections/town/releases/{first['id']}/report").status_code == 403
+
+
 def test_who_goes_back_to_an_older_release_is_told_that_newer_documents_are_not_in_it(server, tmp_path):
     space, config = server.space, server.service.config
     for name in ("one", "two"):

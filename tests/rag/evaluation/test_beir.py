@@ -74,14 +74,12 @@ def test_others_read_it_as_beir_says(tmp_path):
 
 def test_reads_a_set_of_somebody_else(folder):
     read = import_beir(folder)
-    assert [(chunk.chunk_id, chunk.text) for chunk in read.chunks] == [
-        ("d1:0", "Pumps\nThey pump."),
-        ("2:0", "Fans blow."),
-    ]
+    assert [(chunk.document, chunk.text) for chunk in read.chunks] == [("d1", "Pumps\nThey pump."), ("2", "Fans blow.")]
+    pumps, fans = read.chunks
     (pair,) = read.pairs
-    assert (pair.id, pair.anchor, pair.answer, pair.doc_id) == ("q1", "What blows?", "Fans blow.", "2")
+    assert (pair.id, pair.anchor, pair.answer, pair.doc_id) == ("q1", "What blows?", "Fans blow.", fans.doc_id)
     assert (pair.split, pair.origin) == (Split.EVALUATION, Origin.REAL)
-    assert read.relevance == {"q1": {"d1:0": 1, "2:0": 2}}
+    assert read.relevance == {"q1": {pumps.chunk_id: 1, fans.chunk_id: 2}}
     assert relevant_positions(pair, read.chunks).tolist() == [1]
 
 
@@ -105,6 +103,7 @@ def test_a_file_that_is_not_there_is_named(folder, name):
         import_beir(folder)
 
 
+OURS = CHUNKS[0].model_dump(mode="json", exclude={"text"}) | {"doc_id": "my/doc"}
 BROKEN = [
     (CORPUS, "{", "line 3: is not JSON .*put one whole JSON object"),
     (CORPUS, '{"_id": "d1", "text": "x"}', 'line 3: _id "d1" is that of line 1: give each its own'),
@@ -112,6 +111,11 @@ BROKEN = [
     (CORPUS, '{"text": "x"}', 'line 3: "_id": .*mend that field'),
     (CORPUS, '{"_id": "a\\tb", "text": "x"}', 'line 3: "_id": '),
     (CORPUS, '{"_id": "d3", "text": "x", "metadata": {"ragloop": {"doc_id": "d3"}}}', 'line 3: "document": '),
+    (
+        CORPUS,
+        json.dumps({"_id": "d3", "text": "x", "metadata": {"ragloop": OURS | {"doc_id": "my/doc"}}}),
+        "line 3: .*ours",
+    ),
     (QUERIES, '{"_id": "q4", "text": "x", "metadata": {"ragloop": 1}}', None),  # not judged, so not looked at
     (QUERIES, '{"_id": "q4"}', 'line 4: "text": '),
     (QRELS, "q1\td1", "line 5: is not three columns: give query id, passage id and a whole score"),

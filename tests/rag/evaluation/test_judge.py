@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from rag.answering.prompts import NOT_IN_DOCUMENTS
 from rag.config import JudgeConfig, JudgeMetric, JudgeProvider
 from rag.errors import ConfigError, LanguageModelUnavailable
 from rag.evaluation.judge import JudgeEndpoint, judge_answers
@@ -54,6 +55,10 @@ def endpoint(config=QUICK, **settings):
     return JudgeEndpoint.of(config, Settings(_env_file=None, **settings))
 
 
+def failed(report):
+    return report.bill.requests - report.bill.answered
+
+
 def only(*metrics):
     return {"metrics": metrics}
 
@@ -76,9 +81,9 @@ def test_judges_by_all_metrics_and_reports_what_it_took(judge, server):
     assert report.means()["faithfulness"] == 0.75
     assert set(report.missing().values()) == {0}
     # Two statements, three questions, one verdict a passage, one recall, four for the claims of both answers.
-    assert report.use.requests == len(server.requests) == 2 * 2 * (2 + 3 + 2 + 1 + 4)
-    assert (report.use.tokens_in, report.use.tokens_out) == (server.tokens_in, server.tokens_out)
-    assert (report.use.failed, report.use.unmetered, report.use.cost_usd, report.stopped) == (0, 0, None, None)
+    assert report.bill.requests == len(server.requests) == 2 * 2 * (2 + 3 + 2 + 1 + 4)
+    assert (report.bill.tokens_in, report.bill.tokens_out) == (server.tokens_in, server.tokens_out)
+    assert (failed(report), report.bill.unmetered, report.cost_usd, report.stopped) == (0, 0, None, None)
 
 
 def test_a_judge_that_is_sure_has_no_spread(judge):
@@ -101,8 +106,16 @@ def test_one_repeat_tells_no_spread(judge):
 
 
 def test_a_noncommittal_answer_is_not_relevant(judge):
-    refusal = GOOD.model_copy(update={"answer": "The documents do not say."})
-    assert judge(refusal, **only("answer_relevancy")).means() == {"answer_relevancy": 0}
+    evasive = GOOD.model_copy(update={"answer": "I cannot say."})
+    assert judge(evasive, **only("answer_relevancy")).means() == {"answer_relevancy": 0}
+
+
+def test_a_refusal_answers_nothing_and_claims_nothing(judge, server):
+    refusal = GOOD.model_copy(update={"answer": NOT_IN_DOCUMENTS})
+    report = judge(refusal, **only("answer_relevancy", "factual_correctness", "faithfulness"))
+    assert report.means() == {"answer_relevancy": 0, "factual_correctness": 0}
+    assert report.answers[0].judgements["faithfulness"].reason == "not asked: a refusal claims nothing"
+    assert not server.requests
 
 
 NONSENSE = [
@@ -129,7 +142,7 @@ def test_nonsense_about_one_question_is_missing_there_and_no_zero(judge, server,
     judgement = report.answers[1].judgements["faithfulness"]
     assert (judgement.values, judgement.missing, judgement.mean, judgement.spread) == ((), 2, None, None)
     assert "\n" not in judgement.reason
-    assert report.use.failed == 2 * 2  # both repeats, asked twice
+    assert failed(report) == 2 * 2  # both repeats, asked twice
 
 
 @pytest.mark.parametrize(
@@ -172,7 +185,7 @@ def test_a_question_on_which_the_judge_hangs_is_missing_and_the_others_are_judge
     over.set()
     assert report.means() == {"faithfulness": 1}
     assert report.answers[1].judgements["faithfulness"].reason == "no answer within 1 s"
-    assert report.use.unmetered == 2
+    assert report.bill.unmetered == 2
 
 
 def test_a_judge_that_hangs_from_the_beginning_is_one_clear_line(judge, server):
@@ -187,7 +200,7 @@ def test_what_fails_once_is_asked_again(judge, server):
     server.faults = [refuses(503), refuses(429, headers={"retry-after": "0"}), sends("<html>busy</html>")]
     report = judge(GOOD, attempts=4, at_once=1, repeats=1, **only("faithfulness"))
     assert report.means() == {"faithfulness": 1}
-    assert (report.use.requests, report.use.failed) == (5, 3)
+    assert (report.bill.requests, failed(report), report.bill.retries) == (5, 3, 3)
 
 
 def test_a_judge_that_goes_away_midway_leaves_what_it_judged(judge, server):
@@ -197,7 +210,21 @@ def test_a_judge_that_goes_away_midway_leaves_what_it_judged(judge, server):
     assert report.stopped == "the judge refuses the key (401): check RAGLOOP_JUDGE_API_KEY"
     assert report.means() == {"faithfulness": 1}
     assert report.missing() == {"faithfulness": 10}
-    assert report.use.requests == 21
+    assert report.bill.requests == 21
+
+
+def test_a_judge_that_comes_back_is_asked_only_what_it_has_not_judged(server, encoder):
+    there, config = endpoint(judge_base_url=f"{server.url}/openai/v1"), QUICK.model_copy(update={"at_once": 1})
+    config = config.model_copy(update={"metrics": (JudgeMetric.CONTEXT_RECALL,), "repeats": 1})
+    samples = [GOOD.model_copy(update={"id": str(i)}) for i in range(6)]
+    server.faults = [None] * 4 + [refuses(401)] * 20
+    first = judge_answers(samples, there, config, encoder)
+    server.faults, n_asked = [], len(server.requests)
+    second = judge_answers(samples, there, config, encoder, first)
+    assert (first.missing(), second.missing()) == ({"context_recall": 2}, {"context_recall": 0})
+    assert first.stopped and not second.stopped
+    assert len(server.requests) - n_asked == 2
+    assert second.bill.requests == len(server.requests)  # what both took
 
 
 @pytest.mark.parametrize(
@@ -255,7 +282,7 @@ def test_groq_is_asked_at_its_own_path_with_its_key_and_price(server, encoder):
     assert report.model == "openai/gpt-oss-20b" == server.requests[0]["model"]
     assert server.requests[0]["reasoning_effort"] == "low"
     assert server.requests[0]["temperature"] == config.temperature
-    assert report.use.cost_usd == pytest.approx((server.tokens_in * 0.075 + server.tokens_out * 0.30) / 1e6, abs=1e-6)
+    assert report.cost_usd == pytest.approx((server.tokens_in * 0.075 + server.tokens_out * 0.30) / 1e6, abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rag.evaluation.metrics import mean_metrics, question_metrics, relevant_positions
+from rag.evaluation.metrics import METRICS, mean_metrics, question_metrics, relevant_positions
 from tests.chunks import chunk_of
 from tests.query_pairs import real_pair
 
@@ -42,6 +42,8 @@ def test_metrics_of_a_hit_at_rank_three():
         "hit@1": 0,
         "hit@5": 1,
         "hit@20": 1,
+        "recall@5": 1,
+        "recall@20": 1,
         "mrr@10": pytest.approx(1 / 3),
         "ndcg@10": pytest.approx(0.5),
     }
@@ -49,11 +51,32 @@ def test_metrics_of_a_hit_at_rank_three():
 
 def test_a_hit_past_rank_ten_counts_for_hit_at_20_alone():
     metrics = question_metrics(np.arange(20), np.array([14]))
-    assert metrics == {"hit@1": 0, "hit@5": 0, "hit@20": 1, "mrr@10": 0, "ndcg@10": 0}
+    assert metrics == dict.fromkeys(METRICS, 0) | {"hit@20": 1, "recall@20": 1}
 
 
 def test_all_relevant_first_is_perfect():
     assert set(question_metrics(np.arange(20), np.array([0, 1])).values()) == {1}
+
+
+def test_each_relevant_chunk_found_counts_for_recall_and_gain():
+    metrics = question_metrics(np.array([3, 9, 1, 8, 7, 2]), np.array([1, 2, 3, 4]))
+    assert metrics["recall@5"] == 0.5 and metrics["recall@20"] == 0.75
+    found, ideal = 1 + 1 / np.log2(4) + 1 / np.log2(7), sum(1 / np.log2(rank + 1) for rank in range(1, 5))
+    assert metrics["ndcg@10"] == pytest.approx(found / ideal)
+
+
+def test_the_order_that_is_given_stands_whatever_the_ids():
+    """Of equal scores trec_eval would put 9 before 10, and 10 before 1."""
+    for ranked in ([9, 10, 1], [1, 10, 9], [10, 9, 1]):
+        assert [question_metrics(np.array(ranked), np.array([one]))["mrr@10"] for one in ranked] == pytest.approx(
+            [1, 1 / 2, 1 / 3]
+        )
+
+
+def test_nothing_found_scores_nothing():
+    empty = np.array([], dtype=np.int64)
+    assert set(question_metrics(empty, np.array([1])).values()) == {0}
+    assert set(question_metrics(empty, empty).values()) == {0}
 
 
 def test_nothing_relevant_scores_nothing():

@@ -19,7 +19,6 @@ from rag.evaluation.pictures import (
     ways_picture,
 )
 from rag.evaluation.significance import Interval
-from rag.evaluation.tables import verdict_markdown
 from rag.evaluation.way_report import ROUTED, AnsweredQuestion, WayReport
 from storage.artifacts import ArtifactRef
 from storage.registry import Evaluation
@@ -131,18 +130,6 @@ def test_a_history_without_the_metric_says_so_in_place_of_it(evaluations):
 def test_drawing_needs_no_display_and_keeps_no_figure():
     comparison_picture(verdict(mrr_10=RISEN), "Release 3")
     assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
-
-
-def test_the_page_holds_picture_links_and_table():
-    page = verdict_markdown(verdict(mrr_10=RISEN), 7, {"before and after": b"PNG"}, {"run": "http://127.0.0.1/runs/1"})
-    assert page.startswith("# Release 7: promote\n\nmrr@10 rose")
-    assert "[run](http://127.0.0.1/runs/1)" in page
-    assert "(data:image/png;base64,UE5H)" in page
-    assert page.endswith("| mrr@10 | 0.600 | 0.690 | +0.090 [+0.040, +0.140] |\n")
-
-
-def test_a_page_without_metrics_has_no_table():
-    assert verdict_markdown(verdict(Decision.KEEP), 7).count("|") == 0
 
 
 def test_each_way_has_its_colour_beside_the_others():

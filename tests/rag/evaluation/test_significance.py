@@ -1,6 +1,10 @@
-import numpy as np
+import math
 
-from rag.evaluation.significance import paired_interval
+import numpy as np
+import pytest
+from scipy import stats
+
+from rag.evaluation.significance import POWER, Spread, cautious_interval, look_confidence, paired_interval
 
 
 def interval(differences, documents, seed=1):
@@ -63,3 +67,72 @@ def test_a_difference_of_double_weight_counts_as_two():
     doubled = interval([0.4, *differences], ["a", *documents])
     assert paired_interval(differences, documents, 0.95, 4000, 1, weights=[2, 1, 1, 1]) == doubled
     assert paired_interval(differences, documents, 0.95, 4000, 1, weights=[1] * 4) == interval(differences, documents)
+
+
+def test_further_out_than_the_resamples_reach_the_interval_still_widens():
+    rng = np.random.default_rng(6)
+    values, documents = rng.normal(0, 0.3, 120).tolist(), [str(i % 15) for i in range(120)]
+    wide = [paired_interval(values, documents, 1 - error, 1000, 1) for error in (0.05, 1e-3, 1e-5, 1e-7)]
+    assert wide[0].low > wide[1].low > wide[2].low > wide[3].low
+
+
+def test_rare_differences_leave_the_cautious_interval_no_narrower_than_students():
+    """The percentiles know no loss where these questions hold none."""
+    values, documents = [0.0] * 18 + [1.0] * 2, [str(i) for i in range(20)]
+    drawn, cautious = (of(values, documents, 0.95, 4000, 1) for of in (paired_interval, cautious_interval))
+    student = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert cautious.low == pytest.approx(student.low, abs=1e-4)
+    assert cautious.low < drawn.low
+    assert cautious.high >= drawn.high and cautious.mean == drawn.mean
+
+
+def test_of_one_document_or_of_none_caution_adds_nothing():
+    assert cautious_interval([0.5] * 9, ["only"] * 9, 0.95, 500, 1).low == -1
+    assert cautious_interval([], [], 0.95, 500, 1).mean == 0
+
+
+def test_the_first_look_is_a_single_comparison_and_all_looks_spend_what_one_may():
+    assert look_confidence(0.95, 0) == pytest.approx(0.95)
+    errors = [(1 - look_confidence(0.95, earlier)) / 2 for earlier in range(100_000)]
+    assert errors == sorted(errors, reverse=True)
+    assert sum(errors) == pytest.approx(0.05, rel=1e-4)
+    assert sum(errors) < 0.05
+
+
+def test_the_clustered_error_of_documents_of_one_question_is_the_usual_one():
+    values = np.random.default_rng(3).normal(0, 1, 40)
+    spread = Spread.of(values.tolist(), [str(i) for i in range(40)])
+    assert spread.error == pytest.approx(stats.sem(values))
+    assert (spread.n_questions, spread.n_documents) == (40, 40)
+
+
+def test_many_questions_of_one_document_are_worth_little_more_than_few():
+    even = Spread.of([0.1, -0.1] * 50, [str(i % 20) for i in range(100)])
+    uneven = Spread.of([0.1, -0.1] * 50, ["large"] * 81 + [str(i) for i in range(19)])
+    assert even.freedom == pytest.approx(19)
+    assert uneven.freedom < 1 and uneven.n_documents == 20
+    values = np.random.default_rng(1).normal(0.1, 0.2, 100).tolist()
+    assert cautious_interval(values, ["large"] * 81 + [str(i) for i in range(19)], 0.95, 1000, 1).low == -1
+
+
+def test_nothing_is_known_of_the_spread_between_documents_if_there_is_one():
+    assert Spread.of([0.1, 0.2], ["a", "a"]).error == math.inf
+    assert Spread.of([0.1, 0.2], ["a", "a"]).detectable(0.95) == math.inf
+
+
+def test_what_is_said_to_be_found_is_found_as_often():
+    """Of 300 simulated sets with the gain that such questions are said to show, the share that shows it."""
+    rng, documents = np.random.default_rng(5), [str(i % 40) for i in range(120)]
+
+    def differences(gain):
+        return (gain + rng.normal(0, 0.05, 40)[np.arange(120) % 40] + rng.normal(0, 0.3, 120)).tolist()
+
+    gain = float(np.mean([Spread.of(differences(0), documents).detectable(0.95) for _ in range(50)]))
+    found = np.mean([paired_interval(differences(gain), documents, 0.95, 500, seed).low > 0 for seed in range(300)])
+    assert abs(found - POWER) < 0.08
+
+
+def test_half_the_gain_takes_four_times_the_questions():
+    spread = Spread.of([0.3, -0.2, 0.1, 0.0, 0.2, -0.1], list("abcdef"))
+    assert spread.questions_for(0.05, 0.95) == pytest.approx(4 * spread.questions_for(0.1, 0.95))
+    assert spread.questions_for(spread.detectable(0.95), 0.95) == pytest.approx(6)

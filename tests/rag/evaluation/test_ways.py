@@ -15,9 +15,10 @@ from rag.corpus.document import DocumentText, Page
 from rag.corpus.traces import derived
 from rag.errors import NoChatModel
 from rag.evaluation.asked import Group, evaluation_sample
+from rag.evaluation.asking import trusts_chat_model
 from rag.evaluation.comparison import compare_ways, data_of_chat_model, load_comparison
 from rag.evaluation.router_artifact import calibrated, load_router, router_artifact
-from rag.evaluation.way_artifact import load_way_report, trusts_chat_model, way_artifact
+from rag.evaluation.way_artifact import load_way_report, way_artifact
 from rag.evaluation.way_report import F1, HONEST
 from rag.evaluation.ways import Said, scored
 from rag.pairs.pair import Split

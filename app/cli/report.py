@@ -1,0 +1,30 @@
+"""A release as a page that a person reads."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.options import Collection, open_workspace
+
+commands = typer.Typer()
+
+
+@commands.command()
+def report(
+    release: Annotated[str, typer.Argument(help="A release's id, or production.")] = "production",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The HTML file; release-ID.html here unless given.")
+    ] = None,
+    collection: Collection = "default",
+) -> None:
+    """Write why a release serves or does not as one HTML file, readable by you alone (0600): it is not sealed."""
+    from rag.releases import named_release
+    from rag.report.html import release_page
+    from storage.plain_files import write_plain_files
+
+    space = open_workspace()
+    found = named_release(space, collection, release)
+    path = out or Path(f"release-{found.id}.html")
+    for written in write_plain_files(path.parent, {path.name: [release_page(space, found)]}).values():
+        print(f"{written}  plain text, mode 0600: it quotes questions and passages")

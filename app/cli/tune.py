@@ -1,0 +1,56 @@
+"""Search for better settings of the training."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.options import AsJson, Collection, ProfileName, chosen_profile, open_workspace
+from storage.errors import RagloopError
+
+commands = typer.Typer()
+
+TUNE_MB = 2000
+"""What a search needs on the disk; each trial leaves an embedder."""
+
+
+@commands.command()
+def tune(
+    collection: Collection = "default",
+    profile: ProfileName = None,
+    trials: Annotated[int | None, typer.Option(min=1, max=1000, help="As configured unless given.")] = None,
+    budget_minutes: Annotated[
+        float | None, typer.Option(min=0.01, help="No trial begins after so long; as configured unless given.")
+    ] = None,
+    write: Annotated[
+        Path | None, typer.Option(help="Write the best settings into this new file, for RAGLOOP_CONFIG.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Try learning rates, epochs, negatives and mixes of real and synthetic questions, on validation questions.
+
+    Nothing is released. A search that was stopped passes the trials that are done at once when it is started again.
+    """
+    from app.cli.ephemeral import start_server
+    from app.output import say_steps, show_rows
+    from rag.tuning.search import trial_rows
+
+    if write is not None and write.exists():
+        raise RagloopError(f"{write} is there already: name a new file, and put its lines into your own")
+    space = open_workspace(TUNE_MB)
+    chosen = chosen_profile(space, profile)
+    say_steps()
+    start_server(space.home)
+    from flows.tune import tune as tune_flow
+
+    search = tune_flow(collection, chosen, trials, budget_minutes)
+    lines = search.best.settings.toml()
+    if write is not None:
+        write.write_text(lines, encoding="utf-8")
+    if as_json:
+        print(search.model_dump_json(indent=2))
+        return
+    n_questions = search.best.score.questions
+    show_rows(trial_rows(search.trials), f"trials of {collection} on {n_questions} validation questions", as_json=False)
+    where = f"written to {write}" if write else "for the file that RAGLOOP_CONFIG names"
+    print(f"the best, {where}; the next retraining's gate judges what they are worth:\n\n{lines}", end="")

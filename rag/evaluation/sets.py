@@ -1,0 +1,167 @@
+"""Evaluation sets: the questions that judge, frozen, so that releases of different nights are asked the same."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from sqlmodel import col, select
+
+from rag.config import EvaluationConfig
+from rag.corpus.artifact import active_documents
+from rag.errors import BadQuestions, LeakFound
+from rag.pairs.artifact import load_pairs
+from rag.pairs.assembly import SplitPairs
+from rag.pairs.filters import assert_no_leak
+from rag.pairs.pair import Origin, QueryPair
+from rag.workspace import Workspace
+from storage.artifacts import ArtifactRef, ArtifactStore, Draft
+from storage.tables import EvaluationSetRow
+
+KIND = "evaluationset"
+_QUESTIONS = "questions.encrypted"
+
+
+class EvaluationSet(BaseModel):
+    """A version of a collection's evaluation set."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: int
+    ref: ArtifactRef
+    reason: str
+    """Why it took the place of the one before."""
+    created_at: datetime
+
+
+def frozen_set(space: Workspace, collection: str, pairs: ArtifactRef, config: EvaluationConfig) -> ArtifactRef:
+    """Return the questions that judge what is trained on `pairs`: the collection's latest set while it stands.
+
+    A new version is frozen if there is none, if a document of the latest has changed, if what is trained would touch
+    it, or if there are so many new questions that it would judge better.
+
+    :raises LeakFound: if a training pair touches the new version all the same.
+    """
+    made = load_pairs(space.artifacts, pairs)
+    drawn = _drawn(made.evaluation, config.questions_max)
+    known = evaluation_sets(space, collection)
+    reason = "the first"
+    if known:
+        frozen = load_questions(space.artifacts, known[-1].ref)
+        there = {row.id for row in active_documents(space.database, collection)}
+        found = _changed(frozen, made, there) or _grown(frozen, drawn, config.renew_share)
+        if found is None:
+            return known[-1].ref
+        reason = f"{found} of version {known[-1].version}"
+    assert_no_leak([*made.train, *made.validation], drawn)
+    ref = _set_artifact(space.artifacts, pairs, drawn, config)
+    _keep(space, collection, ref, reason)
+    return ref
+
+
+def load_questions(store: ArtifactStore, ref: ArtifactRef) -> list[QueryPair]:
+    """Open the questions of an evaluation set."""
+    # Bytes, since text has more ends of lines than the one that we write.
+    return [QueryPair.model_validate_json(line) for line in store.unseal(ref, _QUESTIONS).splitlines()]
+
+
+def evaluation_sets(space: Workspace, collection: str) -> list[EvaluationSet]:
+    """Return the versions of a collection's set, oldest first, without those that went with a deleted document."""
+    query = select(EvaluationSetRow).where(EvaluationSetRow.collection == collection)
+    with space.database.reading() as session:
+        rows = session.exec(query.order_by(col(EvaluationSetRow.version))).all()
+        found = [
+            EvaluationSet(
+                version=row.version,
+                ref=ArtifactRef.parse(row.artifact_uri),
+                reason=row.reason,
+                created_at=row.created_at,
+            )
+            for row in rows
+        ]
+    return [each for each in found if space.artifacts.find(KIND, each.ref.digest)]
+
+
+def named_set(space: Workspace, collection: str, version: int) -> ArtifactRef:
+    """Return a version of a collection's set.
+
+    :raises BadQuestions: if it has none of that number.
+    """
+    known = {each.version: each.ref for each in evaluation_sets(space, collection)}
+    if version not in known:
+        there = f"give one of {', '.join(map(str, known))}" if known else "freeze the first with `ragloop evaluate`"
+        raise BadQuestions(f"the collection {collection!r} has no evaluation set {version}: {there}")
+    return known[version]
+
+
+def _drawn(questions: Sequence[QueryPair], at_most: int) -> list[QueryPair]:
+    """Return real questions first, then synthetic ones; who is drawn does not depend on the others."""
+
+    def place(pair: QueryPair) -> tuple[bool, str]:
+        return pair.origin is not Origin.REAL, hashlib.sha256(pair.id.encode()).hexdigest()
+
+    return sorted(questions, key=place)[:at_most]
+
+
+def _changed(frozen: Sequence[QueryPair], made: SplitPairs, there: set[str]) -> str | None:
+    """Return what does not hold any more of questions that were frozen, or None."""
+    current = {pair.id: pair for pair in made.evaluation}
+    moved = {pair.id for pair in frozen if _place(current.get(pair.id, pair)) != _place(pair)}
+    gone = {pair.id for pair in frozen if not there.issuperset(pair.doc_ids)}
+    if moved or gone:
+        return f"documents have changed under {len(moved | gone)} of {len(frozen)} questions"
+    try:
+        assert_no_leak([*made.train, *made.validation], frozen)
+    except LeakFound:
+        return "what is trained has come to touch questions"
+    return None
+
+
+def _grown(frozen: Sequence[QueryPair], drawn: Sequence[QueryPair], share: float) -> str | None:
+    """Return how many new questions there are beside those that were frozen, if they are enough, or None."""
+    known = {pair.id for pair in frozen}
+    before = Counter(pair.origin for pair in frozen)
+    new = Counter(pair.origin for pair in drawn if pair.id not in known)
+    for origin, n in new.items():
+        if n >= share * before[origin]:
+            return f"{n} more {origin} questions beside the {before[origin]}"
+    return None
+
+
+def _place(pair: QueryPair) -> tuple[object, ...]:
+    return pair.doc_id, pair.answer_start, pair.answer_end, pair.second
+
+
+def _set_artifact(
+    store: ArtifactStore, pairs: ArtifactRef, drawn: Sequence[QueryPair], config: EvaluationConfig
+) -> ArtifactRef:
+    def write(draft: Draft) -> dict[str, Any]:
+        draft.seal(_QUESTIONS, "\n".join(pair.model_dump_json() for pair in drawn).encode())
+        return {
+            "questions": len(drawn),
+            "by_origin": dict(Counter(pair.origin for pair in drawn)),
+            "by_type": dict(Counter(pair.question_type for pair in drawn)),
+            "documents": len({pair.document for pair in drawn}),
+        }
+
+    return store.build(
+        KIND,
+        inputs={"pairs": pairs.digest},
+        config={"questions_max": config.questions_max},
+        recipe=["rag.evaluation.sets"],
+        write=write,
+        reads=[pairs],
+    )
+
+
+def _keep(space: Workspace, collection: str, ref: ArtifactRef, reason: str) -> None:
+    """Note a new version, unless it is the latest one already."""
+    with space.database.session() as session:
+        space.database.lock(session, f"evaluation-sets/{collection}")
+        query = select(EvaluationSetRow).where(EvaluationSetRow.collection == collection)
+        latest = session.exec(query.order_by(col(EvaluationSetRow.version).desc())).first()
+        if latest is None or latest.artifact_uri != ref.uri:
+            version = latest.version + 1 if latest else 1
+            session.add(EvaluationSetRow(collection=collection, version=version, artifact_uri=ref.uri, reason=reason))

@@ -1,0 +1,213 @@
+"""Experiments as they are kept: begun, looked up, ended."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
+
+from rag.config import ExperimentConfig
+from rag.errors import ConfigError
+from rag.experiments.look import Finding, Look
+from storage.columns import utc_now
+from storage.database import Database
+from storage.errors import RagloopError
+from storage.release import Release
+from storage.tables import ExperimentRow, ProductionRow
+
+CONTROL, VARIANT = "control", "variant"
+
+
+class ExperimentNotFound(RagloopError):
+    """No experiment answers to that id."""
+
+
+class ExperimentRefused(RagloopError):
+    """An experiment that cannot be begun or stopped now."""
+
+
+class ExperimentState(StrEnum):
+    """Where an experiment is in its life."""
+
+    RUNNING = "running"
+    PROMOTED = "promoted"
+    """The variant won, and serves."""
+    STOPPED = "stopped"
+    """The control goes on serving, or something else began to."""
+
+
+class Experiment(BaseModel):
+    """What serves against another release, for a part of the users."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    collection: str
+    name: str
+    state: ExperimentState
+    control_id: int
+    variant_id: int
+    shares: dict[str, float]
+    """Of the users, for control and variant."""
+    config: ExperimentConfig
+    look: Look | None
+    """What was seen last; None before the first look."""
+    finding: Finding | None
+    """What ended it, or is about to; None if nothing was found."""
+    reason: str | None
+    """Why it ended."""
+    started_at: datetime
+    ended_at: datetime | None
+
+    @property
+    def key(self) -> str:
+        """What users are assigned by."""
+        return f"experiment {self.id}"
+
+
+def begin(
+    database: Database, control: Release, variant: Release, name: str, share: float, config: ExperimentConfig
+) -> Experiment:
+    """Begin an experiment; one runs at a time in a collection.
+
+    :param share: of the users who get the variant, above 0 and below 1.
+    :raises ConfigError: if the share is not.
+    :raises ExperimentRefused: if one runs, or the control does not serve any more.
+    """
+    if not 0 < share < 1:
+        raise ConfigError(f"a share of {share} compares nothing: give one above 0 and below 1")
+    collection = control.collection
+    with database.session() as session:
+        database.lock(session, f"experiments/{collection}")
+        require_none(session, collection)
+        production = session.get(ProductionRow, collection)
+        if production is None or production.release_id != control.id:
+            raise ExperimentRefused(f"another release than {control.id} began to serve {collection}: start it again")
+        row = ExperimentRow(
+            collection=collection,
+            name=name,
+            control_id=control.id,
+            variant_id=variant.id,
+            shares={CONTROL: 1 - share, VARIANT: share},
+            config=config.model_dump(mode="json"),
+        )
+        session.add(row)
+        session.flush()
+        return _fact(row)
+
+
+def require_none(session: Session, collection: str) -> None:
+    """Check that no experiment runs in a collection.
+
+    :raises ExperimentRefused: if one does.
+    """
+    query = _running().where(ExperimentRow.collection == collection)
+    if (row := session.exec(query).first()) is not None:
+        raise ExperimentRefused(
+            f"experiment {row.id} ({row.name}) runs in {collection}: wait for its end, or `ragloop experiments stop`"
+        )
+
+
+def running(database: Database) -> Sequence[Experiment]:
+    """Return the experiments that run, of all collections."""
+    with database.reading() as session:
+        return [_fact(row) for row in session.exec(_running())]
+
+
+def list_experiments(database: Database, collection: str) -> Sequence[Experiment]:
+    """Return a collection's experiments, newest first."""
+    query = select(ExperimentRow).where(ExperimentRow.collection == collection).order_by(col(ExperimentRow.id).desc())
+    with database.reading() as session:
+        return [_fact(row) for row in session.exec(query)]
+
+
+def get_experiment(database: Database, collection: str, experiment_id: int | None = None) -> Experiment:
+    """Return an experiment; the newest unless named.
+
+    :raises ExperimentNotFound: if the collection has none with that id, or none at all.
+    """
+    if experiment_id is None:
+        if newest := list_experiments(database, collection)[:1]:
+            return newest[0]
+        raise ExperimentNotFound(f"no experiment in {collection!r} yet: begin one with `ragloop experiments start`")
+    with database.reading() as session:
+        return _fact(_row(session, collection, experiment_id))
+
+
+def move(database: Database, experiment: Experiment, control: Release, variant: Release) -> Experiment:
+    """Let an experiment that runs go on between other releases, which answer as those before them; return it."""
+    with database.session() as session:
+        row = _locked(database, session, experiment)
+        if row.state == ExperimentState.RUNNING:
+            row.control_id, row.variant_id = control.id, variant.id
+        return _fact(row)
+
+
+def keep_look(database: Database, experiment: Experiment, seen: Look) -> bool:
+    """Keep what was seen of an experiment, unless something was found before; returns whether it still runs."""
+    with database.session() as session:
+        row = _locked(database, session, experiment)
+        if row.state == ExperimentState.RUNNING and row.finding is None:
+            row.look = seen.model_dump(mode="json")
+            row.finding = None if seen.finding is Finding.GO_ON else seen.finding
+        return row.state == ExperimentState.RUNNING
+
+
+def end(database: Database, experiment: Experiment, state: ExperimentState, reason: str) -> Experiment:
+    """End an experiment; nothing changes if it has ended already."""
+    with database.session() as session:
+        row = _locked(database, session, experiment)
+        if row.state == ExperimentState.RUNNING:
+            row.state, row.reason, row.ended_at = state, reason, utc_now()
+        return _fact(row)
+
+
+def stop(database: Database, collection: str, experiment_id: int | None, reason: str) -> Experiment:
+    """Stop an experiment by hand, the newest unless named; the control goes on serving, for all.
+
+    :raises ExperimentNotFound: as `get_experiment`.
+    :raises ExperimentRefused: if it has ended.
+    """
+    experiment = get_experiment(database, collection, experiment_id)
+    if experiment.state is not ExperimentState.RUNNING:
+        raise ExperimentRefused(
+            f"experiment {experiment.id} has ended already ({experiment.reason}): see `ragloop experiments list`"
+        )
+    return end(database, experiment, ExperimentState.STOPPED, reason)
+
+
+def untold(database: Database) -> Sequence[Experiment]:
+    """Return the experiments whose end nobody has acknowledged yet, oldest first."""
+    query = select(ExperimentRow).where(
+        ExperimentRow.state != ExperimentState.RUNNING, col(ExperimentRow.told_at).is_(None)
+    )
+    with database.reading() as session:
+        return [_fact(row) for row in session.exec(query.order_by(col(ExperimentRow.id)))]
+
+
+def mark_told(database: Database, experiment: Experiment) -> None:
+    """Note that the end of an experiment was acknowledged."""
+    with database.session() as session:
+        _locked(database, session, experiment).told_at = utc_now()
+
+
+def _running() -> SelectOfScalar[ExperimentRow]:
+    return select(ExperimentRow).where(ExperimentRow.state == ExperimentState.RUNNING).order_by(col(ExperimentRow.id))
+
+
+def _locked(database: Database, session: Session, experiment: Experiment) -> ExperimentRow:
+    database.lock(session, f"experiments/{experiment.collection}")
+    return session.get_one(ExperimentRow, experiment.id, populate_existing=True)
+
+
+def _row(session: Session, collection: str, experiment_id: int) -> ExperimentRow:
+    row = session.get(ExperimentRow, experiment_id)
+    if row is None or row.collection != collection:
+        raise ExperimentNotFound(f"no experiment {experiment_id} in {collection!r}: see `ragloop experiments list`")
+    return row
+
+
+def _fact(row: ExperimentRow) -> Experiment:
+    return Experiment.model_validate(row.model_dump() | {"look": row.look or None})

@@ -1,0 +1,137 @@
+"""Questions on their way to the release that their user was drawn for; who is shown what is written down first."""
+
+import logging
+import time
+from collections.abc import Generator
+from contextlib import suppress
+from threading import Lock
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import select
+
+from rag.answering.answer import Drawn, Event, Question, Silent, Way
+from rag.answering.breaker import Breaker
+from rag.answering.engine import Engine
+from rag.answering.engines import Engines
+from rag.experiments.assignment import assign, chance
+from rag.experiments.experiment import CONTROL, VARIANT, Experiment, running
+from rag.workspace import Workspace
+from storage.errors import RagloopError
+from storage.tables import ExposureRow
+
+logger = logging.getLogger(__name__)
+
+_FRESH_S = 1.0
+"""So long an answer may rest on the experiments as they were."""
+_SHUT_S = 30.0
+"""A variant that could not be opened is not tried again for so long."""
+
+
+class Trials:
+    """Answers, each question by the release that its user was drawn for; several threads may use it at once."""
+
+    def __init__(self, space: Workspace, engines: Engines, fresh_s: float = _FRESH_S) -> None:
+        """Know of no experiment yet; what runs is looked up again after `fresh_s`."""
+        self._space, self._engines, self._fresh_s = space, engines, fresh_s
+        self._known: dict[str, Experiment] = {}
+        """By collection."""
+        self._known_until = float("-inf")
+        self._openings: dict[int, Breaker] = {}
+        """By release."""
+        self._lock = Lock()
+
+    def stream(self, collection: str, question: Question, way: Way | None = None) -> Generator[Event, None, None]:
+        """Yield an answer's events, as `Engine.stream`; where an experiment runs, the user has a part in it.
+
+        :param way: how to answer; a question that names one has no part in an experiment.
+        :raises ReleaseNotFound, NoChatModel, ConfigError: as `Engines.of`.
+        :raises UnreadableDocument, NoGenerator: as `Engine.stream`.
+        """
+        experiment = self._running(collection) if way is None else None
+        if experiment is not None and question.user_fingerprint is not None and self._compares_what_serves(experiment):
+            return self._drawn(experiment, question, question.user_fingerprint)
+        return self._engines.of(collection, way).stream(question)
+
+    def warm(self) -> None:
+        """Open the variants of what runs, so that the first user who gets one is answered fast."""
+        for experiment in running(self._space.database):
+            with suppress(RagloopError):  # nothing serves any more: it ends
+                self._opened(experiment, VARIANT)
+
+    def _running(self, collection: str) -> Experiment | None:
+        """Return the experiment of a collection, if one runs; the variants of those that have ended are let go."""
+        if time.monotonic() >= self._known_until:
+            with self._lock:
+                self._known = {each.collection: each for each in running(self._space.database)}
+                self._known_until = time.monotonic() + self._fresh_s
+                ended = self._engines.trials - self._known.keys()
+            for name in ended:
+                with suppress(RagloopError):
+                    self._engines.of(name)  # which takes the variant's engine over, if that serves now
+                self._engines.end_trial(name)
+        return self._known.get(collection)
+
+    def _compares_what_serves(self, experiment: Experiment) -> bool:
+        release = self._space.registry.production(experiment.collection)
+        return release is not None and release.id == experiment.control_id
+
+    def _drawn(self, experiment: Experiment, question: Question, user: str) -> Generator[Event, None, None]:
+        drawn = assign(experiment.key, user, experiment.shares)
+        if not self._expose(experiment, question, user, drawn == VARIANT):
+            yield from self._engines.of(experiment.collection).stream(question)
+            return
+        try:
+            engine, silent = self._opened(experiment, drawn)
+            if silent:
+                self._failed(question)
+            yield from engine.stream(question, Drawn(variant=f"{experiment.id}/{drawn}", silent=silent))
+        except Exception:
+            self._failed(question)
+            raise
+
+    def _opened(self, experiment: Experiment, drawn: str) -> tuple[Engine, tuple[Silent, ...]]:
+        """Return the engine that answers; also the variant's release, if that cannot, and the control does."""
+        control = self._engines.of(experiment.collection)
+        if drawn == CONTROL:
+            return control, ()
+        opening = self._openings.setdefault(experiment.variant_id, Breaker(1, _SHUT_S))
+        reason = opening.refusal()
+        if reason is None:
+            try:
+                release = self._space.registry.get(experiment.collection, experiment.variant_id)
+                engine = self._engines.tried(release)
+            except Exception as error:  # whatever it is, the user is to have an answer
+                logger.exception("the variant of %s cannot be opened: the control answers", experiment.key)
+                reason = str(error) if isinstance(error, RagloopError) else f"it failed ({type(error).__name__})"
+                opening.failed(reason)
+            else:
+                opening.succeeded()
+                return engine, ()
+        return control, (Silent(generator=f"release {experiment.variant_id}", reason=reason),)
+
+    def _expose(self, experiment: Experiment, question: Question, user: str, treated: bool) -> bool:
+        """Write that a user is about to be answered; returns whether that is kept."""
+        row = ExposureRow(
+            experiment_id=experiment.id,
+            interaction_id=question.id,
+            user_fingerprint=user,
+            release_id=experiment.variant_id if treated else experiment.control_id,
+            treated=treated,
+            chance=chance(experiment.key, VARIANT, CONTROL, experiment.shares),
+        )
+        try:
+            with self._space.database.session() as session:
+                session.add(row)
+        except (RagloopError, SQLAlchemyError):
+            logger.exception("a question has no part in %s, since that cannot be written down", experiment.key)
+            return False
+        return True
+
+    def _failed(self, question: Question) -> None:
+        """Note that an answer ended in an error; one that this cannot be noted of has no interaction either."""
+        try:
+            with self._space.database.session() as session:
+                row = session.exec(select(ExposureRow).where(ExposureRow.interaction_id == question.id)).one()
+                row.failed = True
+        except (RagloopError, SQLAlchemyError):
+            logger.exception("a failure in an experiment could not be written down")

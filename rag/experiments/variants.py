@@ -1,0 +1,133 @@
+"""What an experiment compares with what serves: a release that is there, or one with one thing changed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from rag.answering.answer import Way
+from rag.answering.engines import Engines, require_way
+from rag.answering.manner import Manner
+from rag.answering.prompts import load_template
+from rag.config import Config, RetrievalConfig
+from rag.errors import ConfigError
+from rag.experiments.experiment import Experiment, ExperimentRefused, begin, require_none
+from rag.releases import named_release, serving_release, with_manner
+from rag.workspace import Workspace
+from storage.errors import RagloopError, ReleaseWithdrawn
+from storage.release import Release, ReleaseState
+
+
+class Change(BaseModel):
+    """What a variant does otherwise than what serves."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    template: str | None = None
+    """The prompt's name."""
+    way: Way | None = None
+    retrieval: Mapping[str, Any] = {}
+    """Settings of retrieval, by name."""
+
+    def __str__(self) -> str:
+        """Say what changes."""
+        own = {"template": self.template, "way": self.way} | dict(self.retrieval)
+        return ", ".join(f"{name} {value}" for name, value in own.items() if value is not None)
+
+
+def start_experiment(
+    space: Workspace,
+    engines: Engines,
+    collection: str,
+    variant: str | Change,
+    config: Config,
+    name: str | None = None,
+    share: float = 0.5,
+) -> Experiment:
+    """Let a part of the users be answered by a variant of what serves.
+
+    :param engines: those that will answer, or any: the variant is opened, so that one that cannot be is refused.
+    :param variant: a release's id, or a change, of which a candidate is made.
+    :raises ReleaseNotFound, ReleaseWithdrawn: as `named_release`, or if the release cannot serve again.
+    :raises ExperimentRefused: if an experiment runs, the variant serves or holds other documents than what serves.
+    :raises ConfigError, NoChatModel: if a change cannot be made, or the share is not between 0 and 1.
+    """
+    with space.database.reading() as session:
+        require_none(session, collection)
+    control = serving_release(space, collection)
+    if isinstance(variant, Change):
+        release = changed_release(space, engines, control, variant, config)
+    else:
+        release = named_release(space, collection, variant)
+        _require_comparable(control, release)
+        engines.tried(release)
+    return begin(space.database, control, release, name or _name(variant), share, config.experiments)
+
+
+def changed_release(space: Workspace, engines: Engines, control: Release, change: Change, config: Config) -> Release:
+    """Return a candidate of the parts of what serves, with another way of answering from them.
+
+    :raises ConfigError, NoChatModel: if it cannot answer so.
+    :raises ExperimentRefused: if that is how what serves answers already.
+    """
+    given = {"template": change.template, "way": change.way}
+    manner = Manner.of(control).model_copy(update={name: value for name, value in given.items() if value is not None})
+    if manner.template is not None:
+        load_template(manner.template, config.answering.templates)
+    require_way(space.artifacts, control, manner.way)
+    release = space.registry.register(
+        control.collection,
+        parent_id=control.id,
+        reason=f"variant of release {control.id}: {change}",
+        embedder=control.embedder,
+        index=control.index,
+        reranker=control.reranker,
+        chat_model=control.chat_model,
+        answering=_retrieval(control, change.retrieval),
+        config=control.config,
+        lineage=with_manner(control.lineage, manner),
+    )
+    _require_comparable(control, release)
+    try:
+        engines.tried(release)
+    except RagloopError as error:
+        if release.state is ReleaseState.CANDIDATE:
+            space.registry.keep_out(release.id, f"it cannot be opened: {error}")
+        raise
+    return release
+
+
+def _retrieval(control: Release, settings: Mapping[str, Any]) -> dict[str, Any]:
+    if not settings:
+        return control.answering
+    try:
+        changed = RetrievalConfig.model_validate(control.answering | dict(settings))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "settings"
+        names = ", ".join(RetrievalConfig.model_fields)
+        raise ConfigError(f"retrieval's {where}: {first['msg']}: the settings are {names}") from None
+    if changed.rerank_weight and control.reranker is None:
+        raise ConfigError(f"release {control.id} has no reranker: leave rerank_weight at 0, or `ragloop retrain` first")
+    return changed.model_dump(mode="json")
+
+
+def _require_comparable(control: Release, variant: Release) -> None:
+    """Check that two releases answer from the same documents, in ways that differ.
+
+    :raises ReleaseWithdrawn: if the variant may not serve.
+    :raises ExperimentRefused: if not.
+    """
+    if variant.id == control.id:
+        raise ExperimentRefused(f"release {control.id} serves and answers so already: name another, or what to change")
+    if variant.state is ReleaseState.WITHDRAWN:
+        raise ReleaseWithdrawn(f"release {variant.id} cannot serve again ({variant.reason}): name another")
+    if variant.lineage.get("corpus") != control.lineage.get("corpus"):
+        raise ExperimentRefused(
+            f"release {variant.id} knows other documents than release {control.id}, which serves: "
+            "retrain with `ragloop retrain`, and compare that"
+        )
+
+
+def _name(variant: str | Change) -> str:
+    return str(variant) if isinstance(variant, Change) else f"release {variant}"

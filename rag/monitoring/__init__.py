@@ -1,0 +1,1 @@
+"""How a collection is used: by whom, how well, and what has changed."""

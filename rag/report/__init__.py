@@ -1,0 +1,1 @@
+"""What is known of a release, as one page that a person reads."""

@@ -1,0 +1,154 @@
+"""All that is known of a release and of what it was judged against: ids and numbers only, no text that people wrote."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from rag.answering.answer import Way
+from rag.config import ChatGateConfig, GateConfig
+from rag.evaluation.artifact import EVALUATION, load_report
+from rag.evaluation.gate import Verdict
+from rag.evaluation.report import EvaluationReport
+from rag.evaluation.way_artifact import KIND as ANSWERS
+from rag.evaluation.way_artifact import load_way_report
+from rag.evaluation.way_report import F1, ROUTED, WayReport
+from rag.judgement import judged_reports
+from rag.releases import last_judgement
+from rag.report.changes import (
+    Row,
+    document_rows,
+    manifest_of,
+    pair_count_rows,
+    part_rows,
+    setting_rows,
+)
+from rag.report.lineage import cost_rows, lineage_rows, training_rows
+from rag.retrieval.searcher import SearchModels
+from rag.workspace import Workspace
+from storage.artifacts import ArtifactRef, Manifest
+from storage.registry import Evaluation, Promotion
+from storage.release import Release
+
+_SEARCHED = ("embedder", "index", "reranker")
+
+
+@dataclass(frozen=True)
+class ReleaseReport:
+    """A release, what it is judged against, and why it serves or does not."""
+
+    release: Release
+    against: Release | None
+    """What it was judged against; the release before it if it was not; None for a first one."""
+    judgement: Evaluation | None
+    verdict: Verdict | None
+    gate: GateConfig | ChatGateConfig
+    metric: str
+    """What the gate decides by."""
+    reports: tuple[EvaluationReport, EvaluationReport] | None
+    """How both ranked, its own first; None if nothing was ranked, or what it was compared with was not kept."""
+    alone: EvaluationReport | None
+    """How it ranked, if there is nothing to compare that with."""
+    answers: tuple[WayReport, WayReport] | None
+    """What both answered, where a chat model was judged, its own first."""
+    ways: tuple[WayReport, ...]
+    """What it answered in each way, as it decides last."""
+    parts: list[Row]
+    settings: list[Row]
+    documents: list[Row]
+    pairs: list[Row]
+    lineage: list[Row]
+    training: dict[str, list[Row]]
+    costs: list[Row]
+    releases: list[tuple[Release, Evaluation | None]]
+    """All of the collection, each with the verdict on it, oldest first."""
+    changes: list[Promotion]
+    """Of what serves the collection, oldest first."""
+    written_at: datetime
+
+
+def release_report(space: Workspace, release: Release) -> ReleaseReport:
+    """Gather what is known of a release; what went with a deleted document is left out."""
+    store, registry = space.artifacts, space.registry
+    judgement = last_judgement(space, release)
+    other = judgement.against_id if judgement else release.parent_id
+    against = registry.get(release.collection, other) if other else None
+    verdict = Verdict.model_validate(judgement.metrics) if judgement else None
+    by_answers = judgement is not None and judgement.artifact.kind == ANSWERS
+    gate = _gate(release, by_answers)
+    refs = _kept(space, judgement)
+    answers = (load_way_report(store, refs[0]), load_way_report(store, refs[1])) if refs and by_answers else None
+    reports = (load_report(store, refs[0]), load_report(store, refs[1])) if refs and not by_answers else None
+    return ReleaseReport(
+        release=release,
+        against=against,
+        judgement=judgement,
+        verdict=verdict,
+        gate=gate,
+        metric=gate.metric if isinstance(gate, GateConfig) else F1,
+        reports=reports,
+        alone=None if reports or answers else _alone(space, release, judgement),
+        answers=answers,
+        ways=_ways(space, release, refs[0], answers[0]) if refs and answers else (),
+        parts=part_rows(store, against, release),
+        settings=setting_rows(against, release) if against else [],
+        documents=document_rows(store, against, release) if against else [],
+        pairs=pair_count_rows(store, against, release),
+        lineage=lineage_rows(space, release, against, judgement),
+        training=training_rows(space, release),
+        costs=cost_rows(space, release, judgement),
+        releases=[(each, last_judgement(space, each)) for each in registry.list(release.collection)],
+        changes=list(registry.history(release.collection)),
+        written_at=datetime.now(UTC),
+    )
+
+
+def _gate(release: Release, by_answers: bool) -> GateConfig | ChatGateConfig:
+    """Return the gate of a release's config; what that does not know is as it is today."""
+    if by_answers:
+        known = release.config.get("chat", {}).get("gate", {})
+        return ChatGateConfig.model_validate({k: v for k, v in known.items() if k in ChatGateConfig.model_fields})
+    known = release.config.get("gate", {})
+    return GateConfig.model_validate({k: v for k, v in known.items() if k in GateConfig.model_fields})
+
+
+def _kept(space: Workspace, judgement: Evaluation | None) -> tuple[ArtifactRef, ArtifactRef] | None:
+    """Return the reports of a verdict, if both are there."""
+    refs = judged_reports(judgement) if judgement else None
+    return refs if refs and all(manifest_of(space.artifacts, ref) for ref in refs) else None
+
+
+def _alone(space: Workspace, release: Release, judgement: Evaluation | None) -> EvaluationReport | None:
+    """Return the report of a release that has no other beside it: of its verdict, else the latest that was made."""
+    store = space.artifacts
+    if judgement and judgement.artifact.kind == EVALUATION and manifest_of(store, judgement.artifact):
+        return load_report(store, judgement.artifact)
+    asked = _searched(release)
+    found = []
+    for ref, manifest in _latest_last(space, EVALUATION):
+        ranked_by = manifest.config.get("retrieval")
+        of_its_models = {role: digest for role, digest in manifest.inputs.items() if role in _SEARCHED} == asked
+        if of_its_models and isinstance(ranked_by, dict) and release.answering.items() <= ranked_by.items():
+            found.append(ref)
+    return load_report(store, found[-1]) if found else None
+
+
+def _ways(space: Workspace, release: Release, judged: ArtifactRef, own: WayReport) -> tuple[WayReport, ...]:
+    """Return what a release answered to the same questions in each way, and last as it decides."""
+    asked = _searched(release) | {"data": space.artifacts.manifest(judged).inputs["data"]}
+    if release.chat_model:
+        asked["chat_model"] = release.chat_model.digest
+    found: dict[str, WayReport] = {}
+    for ref, manifest in _latest_last(space, ANSWERS):
+        if manifest.inputs.items() <= asked.items():
+            report = load_way_report(space.artifacts, ref)
+            if report.evaluation_set == own.evaluation_set and report.way != ROUTED:
+                found[report.way] = report
+    return (*(found[way] for way in Way if way in found), own.model_copy(update={"way": ROUTED}))
+
+
+def _searched(release: Release) -> dict[str, str]:
+    return SearchModels(embedder=release.embedder, index=release.index, reranker=release.reranker).digests
+
+
+def _latest_last(space: Workspace, kind: str) -> list[tuple[ArtifactRef, Manifest]]:
+    manifests = [(ref, manifest_of(space.artifacts, ref)) for ref in space.artifacts.refs() if ref.kind == kind]
+    return sorted(((ref, found) for ref, found in manifests if found), key=lambda each: each[1].created_at)

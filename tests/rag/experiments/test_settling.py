@@ -1,0 +1,252 @@
+from datetime import timedelta
+
+import pytest
+
+from rag.answering.answer import Way
+from rag.chat.serving import register_chat_model
+from rag.config import ExperimentConfig, Harm, Outcome
+from rag.deletion import delete_document
+from rag.experiments.experiment import (
+    ExperimentState,
+    get_experiment,
+    keep_look,
+    mark_told,
+    running,
+    stop,
+    untold,
+)
+from rag.experiments.look import Finding
+from rag.experiments.outcomes import close_windows, look_at
+from rag.experiments.settling import looked, settle
+from rag.feedback.signals import FeedbackKind
+from storage.columns import utc_now
+from storage.registry import ReleaseState
+from storage.tables import ExposureRow
+from tests.rag.answering.shop import SMOKE, add
+from tests.rag.chat.tiny import save_tiny_chat, stored
+from tests.rag.experiments.shop import (
+    BREAD,
+    FROM_MEMORY,
+    FROM_PASSAGES,
+    NO_RAILS,
+    NOTHING_ELSE,
+    OPENS,
+    ask,
+    exposure,
+    judge,
+    later,
+    rows,
+    say,
+    trying,
+)
+
+LONG = ExperimentConfig(slow_s=60)
+
+
+def let_users_ask(space, trials, n, questions=(OPENS, BREAD), settled_at=None):
+    """Let users ask and give thumbs until the experiment ends; return how many it took."""
+    for i in range(n):
+        for question in questions:
+            judge(space, ask(trials, question, f"user-{i}"))
+        if i % 10 == 9 and settle(space.database, settled_at or later()):
+            return i + 1
+    return n
+
+
+def serve(space, trials_of):
+    """Let what an experiment's variant was made of serve, by hand."""
+    with trying(space, trials_of):
+        pass
+    made = get_experiment(space.database, "default")
+    stop(space.database, "default", None, "only to have it made")
+    return space.registry.promote("default", made.variant_id, "by hand")
+
+
+def test_a_variant_that_is_better_wins_and_serves(space):
+    control = serve(space, FROM_MEMORY)
+    with trying(space, FROM_PASSAGES) as trials:
+        n = let_users_ask(space, trials, 200)
+        assert ask(trials, BREAD, "somebody").way is Way.RAG
+    experiment = get_experiment(space.database, "default")
+    assert (experiment.state, experiment.finding) == (ExperimentState.PROMOTED, Finding.WINNER)
+    assert n < 200
+    seen = experiment.look
+    assert (seen.mean_control, seen.mean_variant) == (0.5, 1.0)
+    assert seen.gain.low > 0 and seen.n_control + seen.n_variant <= n
+    promotion = space.registry.history("default")[-1]
+    assert (promotion.release_id, promotion.previous_id) == (experiment.variant_id, control.id)
+    assert promotion.reason.startswith(f"experiment {experiment.id} (way rag): winner: better than the control, gain +")
+    assert space.registry.rollback("default", "after all").id == control.id
+
+
+def test_a_variant_that_refuses_is_stopped_by_the_guard_rail_and_kept_out(space):
+    with trying(space, FROM_MEMORY, LONG) as trials:
+        for i in range(80):
+            ask(trials, BREAD, f"user-{i}")
+            if settle(space.database, later(hours=1)):
+                break
+    experiment = get_experiment(space.database, "default")
+    assert (experiment.state, experiment.finding) == (ExperimentState.STOPPED, Finding.HARMFUL)
+    assert experiment.reason.startswith("harmful: refused rose by more than 0.")
+    assert experiment.reason.endswith(f", 0.05 allowed, after {i + 1} users")
+    assert i < 79
+    assert space.registry.production("default").id == experiment.control_id
+    variant = space.registry.get("default", experiment.variant_id)
+    assert variant.state is ReleaseState.KEPT_OUT
+    assert variant.reason == f"experiment {experiment.id} (way closed-book): {experiment.reason}"
+
+
+def test_a_variant_that_cannot_be_opened_is_stopped_for_its_errors(space):
+    with trying(space, FROM_MEMORY, LONG):
+        pass
+    space.artifacts.remove(space.registry.production("default").chat_model)
+    with trying(space) as trials:
+        for i in range(80):
+            ask(trials, OPENS, f"user-{i}")
+    (ended,) = settle(space.database, later(hours=1))
+    assert ended.finding is Finding.HARMFUL
+    assert "error rose by more than" in ended.reason and "refused" not in ended.reason
+
+
+def test_of_two_that_are_alike_none_wins(space):
+    with trying(space, NOTHING_ELSE, LONG.model_copy(update={"min_effect": 0.0})) as trials:
+        for i in range(60):
+            answer = ask(trials, OPENS, f"user-{i}")
+            say(space, answer, FeedbackKind.THUMB_UP if i % 3 else FeedbackKind.THUMB_DOWN)
+        assert settle(space.database, later()) == []
+    experiment = get_experiment(space.database, "default")
+    assert (experiment.state, experiment.finding) == (ExperimentState.RUNNING, None)
+    assert experiment.look.finding is Finding.GO_ON
+    assert experiment.look.n_control + experiment.look.n_variant == 60
+    assert {metric: rise.low < 0.02 for metric, rise in experiment.look.rises.items()} == dict.fromkeys(Harm, True)
+
+
+def test_nothing_is_looked_at_before_its_window_has_passed(space):
+    with trying(space, NOTHING_ELSE, LONG) as trials:
+        judge(space, ask(trials, OPENS, "somebody"))
+    experiment = get_experiment(space.database, "default")
+    rails_only, all_of_it = (look_at(space.database, experiment, later(hours)) for hours in (1, 24))
+    assert rails_only.n_control + rails_only.n_variant == 0
+    assert all_of_it.n_control + all_of_it.n_variant == 1
+    assert looked(space.database, experiment).look.n_control == 0
+    assert not any(shown.closed for shown in rows(space, ExposureRow))
+
+
+def test_what_is_said_after_the_window_changes_nothing(space):
+    with trying(space, NOTHING_ELSE) as trials:
+        early, late = (ask(trials, OPENS, user) for user in ("early", "late"))
+        say(space, early, FeedbackKind.RATING, value=4)
+    settle(space.database, later())
+    assert [exposure(space, answer).satisfaction for answer in (early, late)] == [0.75, None]
+    say(space, early, FeedbackKind.THUMB_DOWN)
+    say(space, late, FeedbackKind.THUMB_DOWN)
+    settle(space.database, later())
+    assert [exposure(space, answer).satisfaction for answer in (early, late)] == [0.75, None]
+    seen = get_experiment(space.database, "default").look
+    assert (seen.n_control + seen.n_variant, {seen.mean_control, seen.mean_variant}) == (1, {0.75, None})
+
+
+def test_a_vote_that_comes_late_does_not_count_though_nobody_has_looked_yet(space):
+    with trying(space, NOTHING_ELSE, NO_RAILS.model_copy(update={"window_h": 1e-9})) as trials:
+        answer = ask(trials, OPENS, "somebody")
+        say(space, answer, FeedbackKind.THUMB_UP)
+    settle(space.database, later())
+    assert (exposure(space, answer).closed, exposure(space, answer).satisfaction) == (True, None)
+
+
+def test_only_the_user_who_asked_says_what_an_answer_is_worth(space):
+    with trying(space, NOTHING_ELSE) as trials:
+        answer = ask(trials, OPENS, "somebody")
+        say(space, answer, FeedbackKind.THUMB_DOWN, user="somebody else")
+        say(space, answer, FeedbackKind.CITATION_OPENED)
+    settle(space.database, later())
+    assert exposure(space, answer).satisfaction is None
+
+
+@pytest.mark.parametrize(("outcome", "means"), [(Outcome.FOUND, (1.0, 0.0)), (Outcome.SUPPORT, (1.0, 0.0))])
+def test_answers_may_also_be_judged_by_themselves(space, outcome, means):
+    with trying(space, FROM_MEMORY, NO_RAILS.model_copy(update={"outcome": outcome})) as trials:
+        for i in range(8):
+            ask(trials, BREAD, f"user-{i}")
+    seen = look_at(space.database, get_experiment(space.database, "default"), later())
+    assert (seen.mean_control, seen.mean_variant) == means
+
+
+def test_it_ends_when_something_else_begins_to_serve(space):
+    with trying(space, FROM_MEMORY) as trials:
+        judge(space, ask(trials, OPENS, "somebody"))
+    space.registry.rollback("default", "by hand")
+    (ended,) = settle(space.database, later())
+    assert (ended.state, ended.finding) == (ExperimentState.STOPPED, None)
+    assert ended.reason == "release 1 began to serve instead of release 2"
+    assert settle(space.database, later()) == []
+
+
+def test_it_ends_when_the_variant_cannot_go_on_without_a_document(space):
+    with trying(space, FROM_MEMORY) as trials:
+        assert ask(trials, OPENS, "somebody").variant
+        space.artifacts.remove(space.registry.production("default").chat_model)
+        delete_document(space, "default", "boats.txt", SMOKE)
+        assert ask(trials, OPENS, "somebody").variant is None
+    (ended,) = settle(space.database)
+    assert ended.state is ExperimentState.STOPPED and "began to serve instead" in ended.reason
+
+
+def test_documents_that_come_or_go_are_no_end(space):
+    with trying(space, NOTHING_ELSE) as trials:
+        before = {user: ask(trials, OPENS, user).variant for user in ("a", "b", "c", "d")}
+        begun = get_experiment(space.database, "default")
+        for change in ("come", "go"):
+            if change == "come":
+                add(space, space.home, {"kiosk.txt": "The kiosk opens at nine and sells newspapers."})
+            else:
+                delete_document(space, "default", "kiosk.txt", SMOKE)
+            assert ask(trials, OPENS, "a").variant is None
+            assert settle(space.database) == []
+            moved = get_experiment(space.database, "default")
+            production = space.registry.production("default")
+            assert (moved.control_id, moved.state) == (production.id, ExperimentState.RUNNING)
+            variant = space.registry.get("default", moved.variant_id)
+            assert (variant.index, variant.answering["candidates"]) == (production.index, 199)
+            answers = {user: ask(trials, "When does the kiosk open?", user) for user in before}
+            assert {user: answer.variant for user, answer in answers.items()} == before
+            assert all(("nine" in answer.text) == (change == "come") for answer in answers.values())
+            assert {answer.release_id for answer in answers.values()} <= {moved.control_id, moved.variant_id}
+    assert moved.id == begun.id
+
+
+def test_it_ends_when_its_variant_is_withdrawn(space, tmp_path):
+    other = stored(space.artifacts, save_tiny_chat(tmp_path / "other", steps=1))
+    variant = register_chat_model(space, "default", other, SMOKE)
+    with trying(space, str(variant.id)):
+        space.registry.withdraw("default", {other.uri}, "a document that it learned from was deleted")
+    (ended,) = settle(space.database)
+    assert (ended.state, ended.reason) == (ExperimentState.STOPPED, f"release {variant.id} was withdrawn")
+
+
+def test_a_winner_whose_promoter_was_killed_is_a_winner_all_the_same(space):
+    serve(space, FROM_MEMORY)
+    with trying(space, FROM_PASSAGES) as trials:
+        for i in range(60):
+            judge(space, ask(trials, BREAD, f"user-{i}"))
+    experiment = get_experiment(space.database, "default")
+    now = later()
+    close_windows(space.database, experiment, now)
+    seen = look_at(space.database, experiment, now)
+    assert seen.finding is Finding.WINNER
+    assert keep_look(space.database, experiment, seen)
+    assert keep_look(space.database, experiment, look_at(space.database, experiment, utc_now()))  # by somebody slower
+    space.registry.promote("default", experiment.variant_id, "the winner")
+    (ended,) = settle(space.database, now)
+    assert (ended.state, ended.reason) == (ExperimentState.PROMOTED, seen.reason)
+
+
+def test_the_end_is_told_once(space):
+    with trying(space, FROM_MEMORY):
+        assert untold(space.database) == []
+    assert len(running(space.database)) == 1
+    stop(space.database, "default", None, "by hand")
+    (ended,) = untold(space.database)
+    mark_told(space.database, ended)
+    assert untold(space.database) == []
+    assert utc_now() - ended.ended_at < timedelta(minutes=5)

@@ -1,0 +1,149 @@
+import pytest
+
+from rag.answering.answer import Question, Way
+from rag.answering.manner import Manner
+from rag.config import GeneratorKind
+from rag.errors import ConfigError, NoChatModel, NoGenerator
+from rag.experiments.experiment import ExperimentRefused, get_experiment, list_experiments
+from rag.experiments.settling import settle
+from rag.experiments.variants import Change, start_experiment
+from rag.releases import Candidate, register_candidate
+from rag.retrieval.searcher import SearchModels
+from storage.artifacts import ArtifactRef
+from storage.errors import ReleaseNotFound, ReleaseWithdrawn
+from storage.registry import ReleaseState
+from tests.groq_server import serving
+from tests.rag.answering.shop import SMOKE, add, engines_of, open_shop
+from tests.rag.experiments.shop import FROM_MEMORY, NO_RAILS, OPENS, PATIENT, with_experiments
+
+CONCISE = Change(template="concise")
+
+
+def start(space, engines, variant, share=0.5, name=None):
+    return start_experiment(space, engines, "default", variant, with_experiments(NO_RAILS), name, share)
+
+
+def began(space, variant):
+    with engines_of(space, **PATIENT) as engines:
+        experiment = start(space, engines, variant)
+    return space.registry.get("default", experiment.variant_id)
+
+
+def test_a_variant_is_a_candidate_of_the_same_parts(space):
+    control, variant = space.registry.production("default"), began(space, CONCISE)
+    assert (variant.state, variant.parent_id) == (ReleaseState.CANDIDATE, control.id)
+    assert variant.reason == "variant of release 2: template concise"
+    for part in ("embedder", "index", "reranker", "chat_model", "answering"):
+        assert getattr(variant, part) == getattr(control, part)
+    assert variant.lineage == control.lineage | {"manner": {"template": "concise"}}
+    assert get_experiment(space.database, "default").name == "template concise"
+
+
+def test_a_template_is_heard_by_the_model_and_serves_on_after_a_promotion(tmp_path):
+    space = open_shop(tmp_path)
+    with serving() as groq, engines_of(space, groq, generators=(GeneratorKind.GROQ,)) as engines:
+        variant = space.registry.get("default", start(space, engines, CONCISE).variant_id)
+        engines.of("default").ask(Question(text=OPENS))
+        engines.tried(variant).ask(Question(text=OPENS))
+        space.registry.promote("default", variant.id, "better")
+        engines.of("default").ask(Question(text="Does the dairy deliver?"))
+        engines.of("default", Way.RAG).ask(Question(text="Does the dairy deliver to us?"))
+        asked = [request["messages"][0]["content"] for request in groq.requests]
+    assert ["in one sentence" in system.split("\n")[0] for system in asked] == [False, True, True, True]
+
+
+def test_new_documents_and_new_models_keep_the_manner(space, filled):
+    production = space.registry.promote("default", began(space, Change(template="concise", way=Way.RAG)).id, "better")
+    settle(space.database)
+    refreshed = add(space, space.home, {"kiosk.txt": "The kiosk opens at nine and sells newspapers."})
+    assert refreshed.id != production.id
+    assert Manner.of(refreshed) == Manner(template="concise", way=Way.RAG)
+    models = SearchModels(embedder=refreshed.embedder, index=refreshed.index)
+    pairs, corpus = ArtifactRef.of("pairs", "p"), ArtifactRef.model_validate(refreshed.lineage["corpus"])
+    retrieval = SMOKE.retrieval.model_copy(update={"dense_weight": 0.9})
+    candidate = register_candidate(
+        space, "default", Candidate(corpus=corpus, pairs=pairs, models=models, retrieval=retrieval), SMOKE
+    )
+    assert candidate.lineage["manner"] == {"template": "concise", "way": "rag"}
+
+
+def test_a_way_that_needs_a_chat_model_goes_with_it(space):
+    production = space.registry.promote("default", began(space, FROM_MEMORY).id, "better")
+    with engines_of(space, **PATIENT) as engines:
+        assert engines.of("default").ask(Question(text=OPENS)).way is Way.CLOSED_BOOK
+    space.artifacts.remove(production.chat_model)
+    refreshed = add(space, space.home, {"kiosk.txt": "The kiosk opens at nine and sells newspapers."})
+    assert (refreshed.chat_model, Manner.of(refreshed)) == (None, Manner())
+    with engines_of(space, **PATIENT) as engines:
+        assert engines.of("default").ask(Question(text=OPENS)).way is Way.RAG
+
+
+def test_retrieval_is_changed_setting_by_setting(space):
+    control = space.registry.production("default")
+    variant = began(space, Change(retrieval={"dense_weight": 0.9, "candidates": 50}))
+    assert variant.answering == control.answering | {"dense_weight": 0.9, "candidates": 50}
+    with engines_of(space, **PATIENT) as engines:
+        assert engines.tried(variant).retriever is not engines.of("default").retriever
+
+
+def test_the_same_change_is_the_same_release(space):
+    first = began(space, CONCISE)
+    with pytest.raises(ExperimentRefused, match=r"experiment 1 \(template concise\) runs in default: wait for its end"):
+        began(space, FROM_MEMORY)
+    space.registry.promote("default", first.id, "better")
+    settle(space.database)
+    with pytest.raises(ExperimentRefused, match="release 3 serves and answers so already"):
+        began(space, CONCISE)
+    space.registry.rollback("default", "worse")
+    assert began(space, CONCISE).id == first.id
+
+
+@pytest.mark.parametrize(
+    ("variant", "error", "said"),
+    [
+        (Change(template="sonnet"), ConfigError, "no prompt template 'sonnet'.* cited, concise, stepwise"),
+        (Change(retrieval={"dense_weight": 2}), ConfigError, "retrieval's dense_weight: .* less than or equal to 1"),
+        (Change(retrieval={"weight": 1}), ConfigError, "retrieval's weight: Extra .*the settings are dense_weight, "),
+        (Change(retrieval={"rerank_weight": 0.5}), ConfigError, "release 2 has no reranker"),
+        (Change(retrieval={"candidates": 200}), ExperimentRefused, "release 2 serves and answers so already"),
+        ("2", ExperimentRefused, "release 2 serves"),
+        ("99", ReleaseNotFound, "has no release 99"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_and_leaves_nothing(space, variant, error, said):
+    with pytest.raises(error, match=said):
+        began(space, variant)
+    assert len(space.registry.list("default")) == 2
+    assert not list_experiments(space.database, "default")
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -1.0, float("nan")])
+def test_a_share_must_leave_users_on_both_sides(space, share):
+    with engines_of(space, **PATIENT) as engines, pytest.raises(ConfigError, match="above 0 and below 1"):
+        start(space, engines, "1", share)
+
+
+def test_a_release_of_other_documents_or_that_may_not_serve_is_refused(space):
+    old = space.registry.production("default")
+    add(space, space.home, {"kiosk.txt": "The kiosk opens at nine and sells newspapers."})
+    with pytest.raises(ExperimentRefused, match="release 2 knows other documents than release 3, which serves"):
+        began(space, str(old.id))
+    space.registry.withdraw("default", {old.index.uri}, "deleted")
+    with pytest.raises(ReleaseWithdrawn, match="name another"):
+        began(space, str(old.id))
+
+
+def test_a_way_that_the_release_cannot_go_is_refused_and_leaves_nothing(space):
+    space.registry.rollback("default", "to the one without a chat model")
+    with pytest.raises(NoChatModel, match="ragloop chat train"):
+        began(space, FROM_MEMORY)
+    assert len(space.registry.list("default")) == 2
+
+
+def test_a_candidate_that_cannot_be_opened_is_kept_out(space):
+    space.artifacts.remove(space.registry.production("default").chat_model)
+    with pytest.raises(NoGenerator, match="is not in the store"):
+        began(space, FROM_MEMORY)
+    left = space.registry.list("default")[-1]
+    assert left.state is ReleaseState.KEPT_OUT and left.reason.startswith("it cannot be opened: nobody could answer")
+    assert not list_experiments(space.database, "default")

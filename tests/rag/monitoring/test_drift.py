@@ -1,0 +1,140 @@
+import dataclasses
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from rag.config import MonitoringConfig
+from rag.monitoring.drift import LATENCY, QUESTIONS, SCORE, SUPPORT, UNANSWERED, Windows, drift, sampled
+from tests.rag.monitoring.uses import NOW, asked, days_ago
+
+CONFIG = MonitoringConfig(permutations=999)
+DIM = 16
+PEOPLE, RECENT, BEFORE = 20, 120, 280
+
+
+def vector(topic, rng):
+    drawn = np.eye(DIM)[topic] + rng.normal(0, 0.15, DIM)
+    return (drawn / np.linalg.norm(drawn)).astype(np.float32)
+
+
+def traffic(seed, new=0.0, **shifted):
+    """Return four weeks of one kind of use and a week that may be of another, and the vectors of the questions.
+
+    People have topics of their own, scores of their own, and come back.
+    """
+    rng = np.random.default_rng(seed)
+    topics = rng.integers(8, size=(PEOPLE, 3))
+    level = rng.normal(0.6, 0.05, PEOPLE)
+    vectors = {}
+
+    def one(place, recent):
+        person = rng.integers(PEOPLE)
+        topic = 15 if recent and rng.random() < new else rng.choice(topics[person])
+        facts = {
+            "score": level[person] + rng.normal(0, 0.1),
+            "support": rng.beta(8, 2),
+            "found": rng.random() < 0.8,
+            "latency": rng.lognormal(-1, 0.4),
+        }
+        if recent:
+            facts |= {name: change(facts[name], rng) for name, change in shifted.items()}
+        id_ = f"{recent}-{place}"
+        vectors[id_] = vector(topic, rng)
+        day = rng.integers(7) if recent else 7 + rng.integers(28)
+        seconds = {"total": float(facts.pop("latency"))}
+        return asked(id_, days_ago(int(day)), f"p{person}", timings=seconds, **facts)
+
+    return Windows([one(i, False) for i in range(BEFORE)], [one(i, True) for i in range(RECENT)]), vectors
+
+
+def look(windows, vectors, config=CONFIG):
+    since = [(NOW - timedelta(days=days)).date() for days in (34, 6)]
+    return drift(windows, vectors, tuple(since), config)
+
+
+def found(report):
+    return {metric.metric for metric in report.metrics if metric.found}
+
+
+def test_where_nothing_changed_it_alarms_no_more_often_than_promised():
+    """Thirty looks of five tests each, at an error of a tenth a look: 3 alarms expected, over 8 twice in a thousand."""
+    config = CONFIG.model_copy(update={"error": 0.1, "min_shift": 0.0, "min_novel": 0.0, "permutations": 199})
+    alarms = sum(bool(found(look(*traffic(seed), config))) for seed in range(30))
+    assert alarms <= 8
+
+
+def test_a_new_topic_is_found_with_its_questions():
+    windows, vectors = traffic(1, new=0.3)
+    report = look(windows, vectors)
+    assert found(report) == {QUESTIONS}
+    questions = report.of(QUESTIONS)
+    planted = {id_ for id_, own in vectors.items() if own.argmax() == 15}
+    assert set(report.novel) >= planted
+    assert questions.now == pytest.approx(len(planted) / RECENT, abs=0.1)
+    assert questions.before < 0.1 and questions.worse
+    assert sum(day.questions for day in report.by_day) == RECENT
+
+
+@pytest.mark.parametrize(
+    ("metric", "field", "change", "worse"),
+    [
+        (SCORE, "score", lambda value, rng: value - 0.15, True),
+        (SCORE, "score", lambda value, rng: value + 0.15, False),
+        (SUPPORT, "support", lambda value, rng: value - 0.3, True),
+        (UNANSWERED, "found", lambda value, rng: bool(rng.random() < 0.4), True),
+        (UNANSWERED, "found", lambda value, rng: True, False),
+        (LATENCY, "latency", lambda value, rng: 2 * value, True),
+    ],
+)
+def test_each_shift_is_found_and_told_for_better_or_worse(metric, field, change, worse):
+    report = look(*traffic(2, **{field: change}))
+    assert found(report) == {metric}
+    assert report.of(metric).worse is worse
+
+
+def test_a_difference_that_matters_to_nobody_is_no_drift_however_sure():
+    rng = np.random.default_rng(3)
+    sides = [
+        [
+            asked(f"{day} {i}", days_ago(day), f"{day} {i}", score=score)
+            for i, score in enumerate(rng.normal(mean, 0.1, 1000))
+        ]
+        for day, mean in ((20, 0.5), (2, 0.48))
+    ]
+    score = look(Windows(*sides), {}).of(SCORE)
+    assert score.p_value <= CONFIG.error and score.shift < CONFIG.min_shift
+    assert not score.found
+
+
+def test_of_few_it_says_that_they_are_too_few():
+    windows, vectors = traffic(4)
+    report = look(Windows(windows.reference, windows.recent[:29]), vectors)
+    assert {metric.untested for metric in report.metrics if metric.metric == SCORE} == {
+        f"too few to tell: 29 beside {BEFORE} before, 30 needed"
+    }
+    assert not found(report) and report.novel == ()
+
+
+def test_where_one_application_asks_for_all_days_are_compared():
+    windows, vectors = traffic(5, new=0.4)
+    alone = Windows(*([dataclasses.replace(each, user="app") for each in side] for side in windows))
+    assert QUESTIONS in found(look(alone, vectors))
+    quiet, own = traffic(6)
+    assert not found(look(Windows(*([dataclasses.replace(e, user="app") for e in side] for side in quiet)), own))
+
+
+def test_releases_that_are_new_are_told():
+    windows, vectors = traffic(7)
+    after = [dataclasses.replace(each, release_id=2) for each in windows.recent]
+    assert look(Windows(windows.reference, after), vectors).releases == (2,)
+    assert look(windows, vectors).releases == ()
+
+
+def test_of_very_many_some_are_drawn_the_same_each_time():
+    windows, _ = traffic(8)
+    config = CONFIG.model_copy(update={"max_answers": 50})
+    drawn = sampled(windows, config)
+    assert [len(side) for side in drawn] == [50, 50]
+    assert sampled(windows, config) == drawn
+    assert {each.id for each in drawn.recent} < {each.id for each in windows.recent}
