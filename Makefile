@@ -37,12 +37,15 @@ test: lint
 # What tests marked `system` need of the operating system is installed here; PostgreSQL without Debian's own cluster.
 .PHONY: test-system
 test-system: $(SYSTEM_STAMP)
-	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \
+	@missing=; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing=postgresql; \
+	command -v chromium >/dev/null || missing="$$missing chromium fonts-dejavu-core"; \
+	test -z "$$missing" || { \
 	    if [ "$$(id -u)" -eq 0 ]; then run=env; else run=sudo; fi; \
 	    if ! command -v apt-get >/dev/null || ! command -v $$run >/dev/null; then \
-	        echo 'no PostgreSQL under /usr/lib/postgresql: install the Debian package postgresql' >&2; exit 1; \
+	        echo "these are missing: $$missing: install the Debian packages of these names" >&2; exit 1; \
 	    fi; \
-	    $$run sh -ec '$(INSTALL_POSTGRESQL)'; }
+	    $$run env missing="$$missing" sh -ec '$(INSTALL_SYSTEM)'; }
 	$(BIN)/python -m pytest -m system
 
 # Dask, Ray and an S3 server: 370 MB that neither the demo nor `make test` needs.
@@ -52,6 +55,6 @@ $(SYSTEM_STAMP): $(STAMP)
 	$(BIN)/python -m pip check
 	touch $(SYSTEM_STAMP)
 
-INSTALL_POSTGRESQL = conf=/etc/postgresql-common/createcluster.d; mkdir -p $$conf; \
+INSTALL_SYSTEM = conf=/etc/postgresql-common/createcluster.d; mkdir -p $$conf; \
     trap "rm -f $$conf/ragloop.conf" EXIT; echo create_main_cluster = false >$$conf/ragloop.conf; \
-    apt-get update -q; DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends postgresql
+    apt-get update -q; DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing

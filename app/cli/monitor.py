@@ -1,5 +1,6 @@
 """How a collection is used, in the terminal."""
 
+from itertools import dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,14 +52,19 @@ def _show(seen: "Monitoring", config: "Config") -> None:
     from app.output import show_rows
     from rag.monitoring import tables
 
+    if not any(use.questions for use in seen.usage.by_week):
+        print(f"nobody has asked {seen.collection} since {seen.usage.by_week[0].first_day}: `ragloop ask` and `serve`")
+        return
     limits, drift = config.monitoring, seen.drift
     targets = {"rating": limits.rating_target, "correct": limits.correct_target}
     over = f"{seen.collection}, the last {seen.recent.days} days"
     asked_on = [use for use in seen.usage.by_day if use.questions]
+    weeks = dropwhile(lambda use: not use.questions, seen.usage.by_week)
+    cohorts = [cohort for cohort in seen.usage.retention if cohort.users]
     for rows, title in (
         (tables.use_rows(asked_on), f"use of {seen.collection} by day"),
-        (tables.use_rows(seen.usage.by_week), f"use of {seen.collection} by week"),
-        (tables.retention_rows(seen.usage.retention), f"users of {seen.collection} who come back"),
+        (tables.use_rows(weeks), f"use of {seen.collection} by week"),
+        (tables.retention_rows(cohorts), f"users of {seen.collection} who come back"),
         (tables.target_rows(seen.recent, targets), f"judgements of {over}"),
         (tables.latency_rows([seen.recent]), f"steps to an answer of {over}"),
         (tables.drift_rows(drift), f"drift of {seen.collection} since {drift.since}"),
