@@ -14,7 +14,8 @@ learned, not even from questions written from them. Arms begin with the same rel
 "untouched" never retrains, "ungated" promotes whatever comes out, in "hostile" a tenth of the users do harm.
 
 A run that is killed goes on with the round that it was in. A round takes about 6 minutes on two cores that are free.
-Exits with 1 if the loop's hit@5 does not rise for certain, or a gate let through what is proven worse.
+Exits with 1, and says why, if hit@5 does not rise for certain in "loop" and in "hostile", or a gate let through what
+is proven worse.
 """
 
 import argparse
@@ -58,6 +59,11 @@ class Arm(NamedTuple):
     gated: bool = True
     hostile: float = 0.0
 
+    @property
+    def rises(self) -> bool:
+        """Whether it is to end better than it began."""
+        return self.retrains and self.gated
+
 
 ARMS = {
     "loop": Arm(),
@@ -76,25 +82,28 @@ def main() -> None:
     if options.picture:
         options.picture.write_bytes(picture(results, "What serves, by rounds of questions and feedback"))
     print(tables(results))
-    sys.exit(bool(failures(results)))
+    lacking = failures(results)
+    for line in lacking:
+        said(line)
+    sys.exit(bool(lacking))
 
 
 def simulated(options: argparse.Namespace) -> Results:
     """Run the arms that are asked for, as far as they are not done."""
     data = covidqa(data_root(), options.quick)
+    folder = options.home.absolute()
+    kept = folder / "results.json"
+    results = Results.begun(kept, options.rounds, options.quick)
     plan = planned(data, covidqa_splits(data_root(), data)["A"], options.rounds)
     profile = (Profile.SMOKE if options.quick else Profile.CPU).value
-    folder = options.home.absolute()
     first = Home(folder / "first", folder / "artifacts", profile)
     first_home(first, data, plan.labelled, plan.parts)
-    kept = folder / "results.json"
-    results = Results.model_validate_json(kept.read_bytes()) if kept.exists() else Results(profile=profile)
     for name in options.arms.split(","):
         home = Home(folder / name, folder / "artifacts", profile)
         if not results.arm(name):
             first.copy_to(home)
             results.points.append(served(home, Point(arm=name, round=0, release=0, answers={}), plan, None))
-        run_arm(name, home, plan, results, lambda: kept.write_text(results.model_dump_json(), encoding="utf-8"))
+        run_arm(name, home, plan, results, lambda: results.keep(kept))
     return results
 
 
@@ -166,11 +175,20 @@ def _asked(space: Workspace, questions: list[Question], profile: str) -> list[An
 
 def failures(results: Results) -> list[str]:
     """Return what was to be shown and was not."""
-    found = [line for name in results.arms if ARMS[name].gated for line in worse(results.arm(name))]
-    for name in results.arms:
+    found = [
+        f"proven worse than before: {line}"
+        for name in results.arms
+        if ARMS[name].gated
+        for line in worse(results.arm(name))
+    ]
+    rising = [name for name in results.arms if ARMS[name].rises]
+    for name in rising:
         points = results.arm(name)
-        if name == "loop" and (change := gain(points[-1], points[0], BOTH, METRICS[0])).low <= 0:
-            found.append(f"{METRICS[0]} did not rise for certain: {change}")
+        if (change := gain(points[-1], points[0], BOTH, METRICS[0])).low <= 0:
+            found.append(f"{name}: {METRICS[0]} did not rise for certain from the first to the last round: {change}")
+    if not rising:
+        wanted = " or ".join(name for name, arm in ARMS.items() if arm.rises)
+        found.append(f"nothing that was run had to rise: add {wanted} to --arms")
     return found
 
 

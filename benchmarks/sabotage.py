@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from sabotaged.talking import Talking, honest_talk, inventing
 
 import rag  # noqa: F401  sets the switches before anything heavy is imported
 from rag.evaluation.gate import Decision, Verdict
+from storage.plain_files import write_plain_files
 
 NONE = "none"
 SEARCHING: dict[str, tuple[Callable[[Searching, int], Verdict], str]] = {
@@ -64,14 +66,25 @@ def rows_of(folder: Path, kinds: list[str], runs: int) -> Iterator[Row]:
         company = Searching.open(folder / "searching")
         for kind in wanted:
             sabotage, reason = SEARCHING[kind]
-            yield from (row(kind, seed, sabotage(company, seed), reason) for seed in range(1, runs + 1))
-        yield row(NONE, 0, honest_search(company), "rose")
+            for seed in range(1, runs + 1):
+                verdict = kept(folder / f"{kind}-{seed}.json", partial(sabotage, company, seed))
+                yield row(kind, seed, verdict, reason)
+        yield row(NONE, 0, kept(folder / "honest-search.json", partial(honest_search, company)), "rose")
     if wanted := [kind for kind in TALKING if kind in kinds]:
         talk = Talking.open(folder / "talking")
         for kind in wanted:
             invention, reason = TALKING[kind]
-            yield from (row(kind, seed, invention(talk, seed), reason) for seed in range(1, runs + 1))
-        yield row(NONE, 0, honest_talk(talk), "rose")
+            for seed in range(1, runs + 1):
+                verdict = kept(folder / f"{kind}-{seed}.json", partial(invention, talk, seed))
+                yield row(kind, seed, verdict, reason)
+        yield row(NONE, 0, kept(folder / "honest-talk.json", partial(honest_talk, talk)), "rose")
+
+
+def kept(file: Path, judged: Callable[[], Verdict]) -> Verdict:
+    """Return the verdict that a run which was killed had kept in a file, or judge and keep it."""
+    if not file.exists():
+        write_plain_files(file.parent, {file.name: [judged().model_dump_json()]})
+    return Verdict.model_validate_json(file.read_bytes())
 
 
 def row(sabotage: str, seed: int, verdict: Verdict, reason: str) -> Row:
@@ -104,7 +117,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5, help="of each kind, a seed each")
     parser.add_argument("--kinds", default=",".join([*SEARCHING, *TALKING]), help="some of these")
-    parser.add_argument("--home", type=Path, help="a folder that is kept; what was trained there is used again")
+    parser.add_argument("--home", type=Path, help="kept; a run that was killed goes on there")
     options = parser.parse_args()
     if unknown := [kind for kind in options.kinds.split(",") if kind not in {**SEARCHING, **TALKING}]:
         parser.error(f"no sabotage {unknown[0]!r}: choose of {', '.join([*SEARCHING, *TALKING])}")

@@ -66,7 +66,7 @@ def dispatch(stage: Flow[..., R], timeout_s: float, **parameters: Any) -> R:
             if run.state_type is not StateType.CRASHED:
                 break
             get_run_logger().warning("%s (attempt %d of %d)", reason, attempt, ATTEMPTS)
-    raise StageFailed(f"{reason}: see its log in the Prefect UI, then start the retraining again")
+    raise StageFailed(f"{reason}: see its log in the Prefect UI before you start it again")
 
 
 def job_key(name: str, parameters: dict[str, Any]) -> str:

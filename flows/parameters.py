@@ -11,6 +11,9 @@ from rag.profiles import Profile, detect_profile
 from rag.settings import Settings
 
 CollectionName = Annotated[str, Field(pattern=COLLECTION, description="Which collection of documents.")]
+ServingCollection = Annotated[
+    str | None, Field(pattern=COLLECTION, description="Which collection of documents; each that serves unless given.")
+]
 ProfileName = Annotated[Profile | None, Field(description="The machine to fit to; that of the worker unless given.")]
 ArtifactUri = Annotated[
     str | None,
@@ -79,4 +82,4 @@ def stage_name() -> str:
     """Return a run's name: what it does and for what, as `train-embedder-default`; one given at its start is kept."""
     flow_name = runtime.flow_run.flow_name
     given = runtime.flow_run.name or ""
-    return given if given.startswith(flow_name) else f"{flow_name}-{runtime.flow_run.parameters['collection']}"
+    return given if given.startswith(flow_name) else f"{flow_name}-{runtime.flow_run.parameters['collection'] or 'all'}"

@@ -55,6 +55,7 @@ def retrain(
     # Learn from the documents as they stand, and from what people asked.
     corpus = collection_corpus(collection)
     pairs = synthesize(collection, profile, corpus.uri)
+    questions = freeze_questions(collection, pairs, config)
     run = {"collection": collection, "profile": profile, "pairs": pairs.uri, "shuffle_labels": shuffle_labels}
     embedder = dispatch(train_embedder, timeout_s, **run)
     candidate = dispatch(build_index, timeout_s, **run, corpus=corpus.uri, embedder=embedder.uri)
@@ -65,7 +66,6 @@ def retrain(
     release = record_candidate(base, candidate, router, config)
 
     # Only what is proven better, on the same questions, may serve; then also with what was ingested meanwhile.
-    questions = freeze_questions(collection, pairs, config)
     nothing_new = already_settled(collection, release, questions, config)
     verdict = None if nothing_new else compare(collection, release, questions, config)
     release_documents(collection, config)

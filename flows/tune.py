@@ -1,8 +1,9 @@
 """Settings of a training -> better ones, by validation questions."""
 
 import time
+from typing import Any
 
-from prefect import flow
+from prefect import flow, get_run_logger
 
 from flows.dispatch import announced, dispatch
 from flows.parameters import (
@@ -17,8 +18,9 @@ from flows.parameters import (
     stage_name,
 )
 from flows.train_embedder import learned_embedder
+from rag.errors import RagloopError
 from rag.settings import Settings
-from rag.tuning.search import Search, Trial
+from rag.tuning.search import FailedTrial, Search, Trial
 from rag.tuning.settings import TrialSettings
 from rag.tuning.study import Study
 from storage.artifacts import ArtifactRef
@@ -46,6 +48,20 @@ def trial(
     return announced(Trial(**made, score=score))
 
 
+def attempted(timeout_s: float, **parameters: Any) -> Trial | FailedTrial:
+    """Run a trial; one that fails, as by settings that do not fit the memory, ends no search.
+
+    :raises RagloopError: if the first fails, whose settings are those in force.
+    """
+    try:
+        return dispatch(trial, timeout_s, **parameters)
+    except RagloopError as error:
+        if parameters["number"] == 0:
+            raise
+        get_run_logger().warning("trial %d failed, and the search goes on: %s", parameters["number"], error)
+        return FailedTrial(number=parameters["number"], settings=parameters["settings"], why=str(error))
+
+
 @flow(flow_run_name=stage_name)
 def tune(
     collection: CollectionName = "default",
@@ -62,12 +78,12 @@ def tune(
     check_means(config)
     questions = collection_pairs_ref(collection, None, config)
     run = {"collection": collection, "profile": profile, "questions": questions.uri}
-    study, tried = Study(config), list[Trial]()
+    study, tried = Study(config), list[Trial | FailedTrial]()
     until = time.monotonic() + 60 * (budget_minutes or config.tuning.budget_minutes)
     while len(tried) < (trials or config.tuning.trials) and not (tried and time.monotonic() > until):
         number, settings = study.ask()
-        tried.append(dispatch(trial, timeout_s, **run, number=number, settings=settings.model_dump()))
-        study.tell(number, tried[-1].score.mrr)
-    search = Search(trials=tuple(tried))
+        tried.append(attempted(timeout_s, **run, number=number, settings=settings.model_dump()))
+        study.tell(number, tried[-1].score.mrr if isinstance(tried[-1], Trial) else None)
+    search = Search.of(tried)
     publish_trials(search, collection)
     return announced(search)

@@ -45,3 +45,7 @@ class NoChatModel(RagloopError):
 
 class NoGenerator(RagloopError):
     """Nobody was left to answer a question; the message names each that was asked, and why it did not."""
+
+
+class UnsuitedQuestion(NoGenerator):
+    """Nobody who was asked can answer this question, however often it is asked, which says nothing of the next one."""

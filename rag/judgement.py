@@ -93,12 +93,12 @@ def judge_candidate(
     require_shared(candidate, against, kept, "ragloop retrain")
     production = require_unmoved(space, candidate, against, "ragloop retrain")
     report, other = (load_report(space.artifacts, ref) for ref in reports)
-    verdict = judge(report, other, config, _circumstances(space, candidate, against))
+    verdict = judge(report, other, config, _circumstances(space, candidate, against, report.evaluation_set))
     conclude(space, candidate, against, production, verdict, Terms.of(report.evaluation_set, config), reports)
     return verdict
 
 
-def _circumstances(space: Workspace, candidate: Release, against: Release) -> Circumstances:
+def _circumstances(space: Workspace, candidate: Release, against: Release, questions: str) -> Circumstances:
     """Return how often the models that serve were challenged, and what the candidate's index lacks.
 
     What was deleted, or came while the candidate was made, it need not have.
@@ -108,7 +108,9 @@ def _circumstances(space: Workspace, candidate: Release, against: Release) -> Ci
     known = {row.name for row in there if row.ingested_at <= made}
     own, others = (_indexed(space.artifacts, release) for release in (candidate, against))
     missing = known & others - own
-    return Circumstances(earlier_looks=_earlier_looks(space, against), missing=tuple(sorted(missing)))
+    return Circumstances(
+        earlier_looks=_earlier_looks(space, candidate, against, questions), missing=tuple(sorted(missing))
+    )
 
 
 def _indexed(store: ArtifactStore, release: Release) -> set[str]:
@@ -117,13 +119,19 @@ def _indexed(store: ArtifactStore, release: Release) -> set[str]:
     return set(store.manifest(corpus).inputs)
 
 
-def _earlier_looks(space: Workspace, against: Release) -> int:
-    """Return how many candidates for the place of a release's models were judged by what they retrieve.
+def _earlier_looks(space: Workspace, candidate: Release, against: Release, questions: str) -> int:
+    """Return how often the search models of a release were challenged before, by what is found for questions.
 
-    New documents make another release of the same models.
+    New documents, another chat model or another prompt make another release of the same models. Asking a candidate the
+    same again, after a crash or because documents came meanwhile, is no further look.
     """
-    same = [each.id for each in space.registry.list(against.collection) if _answers_by(each) == _answers_by(against)]
-    return sum(row.artifact.kind == EVALUATION for row in space.registry.judged_against(same))
+
+    def searches(release: Release) -> tuple[object, ...]:
+        return release.embedder, release.answering
+
+    same = [each.id for each in space.registry.list(against.collection) if searches(each) == searches(against)]
+    rows = [row for row in space.registry.judged_against(same) if row.artifact.kind == EVALUATION]
+    return len({(row.release_id, row.evaluation_set_digest) for row in rows} - {(candidate.id, questions)})
 
 
 def require_shared(candidate: Release, against: Release, shared: Mapping[str, bool], command: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
+from sqlmodel import select
 
 from rag.answering.answer import Way
 from rag.answering.manner import Manner
@@ -23,6 +24,7 @@ from storage.errors import ArtifactMissing, ProductionMoved, ReleaseNotFound, Re
 from storage.registry import Evaluation, Release, ReleaseState
 from storage.release import CHAT_ROUTER as CHAT_ROUTER
 from storage.release import MANNER as MANNER
+from storage.tables import ProductionRow
 
 if TYPE_CHECKING:
     from rag.chat.calibration import Calibration
@@ -61,6 +63,12 @@ def search_models(release: Release) -> SearchModels:
     if release.state is ReleaseState.WITHDRAWN:
         raise ReleaseWithdrawn(f"release {release.id} cannot be searched ({release.reason}): name another")
     return SearchModels(embedder=release.embedder, index=release.index, reranker=release.reranker)
+
+
+def serving_collections(space: Workspace) -> list[str]:
+    """Return the names of the collections that serve, sorted."""
+    with space.database.reading() as session:
+        return sorted(session.exec(select(ProductionRow.collection)))
 
 
 def serving_release(space: Workspace, collection: str) -> Release:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence, Set
 from typing import Any, Literal
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from storage.columns import utc_now
 from storage.database import Database
@@ -48,7 +48,8 @@ class Registry:
         digest = lineage_digest(embedder, index, answering, reranker, chat_model, lineage)
         with self._database.session() as session:
             self._database.lock(session, f"releases/{collection}")
-            row = _by_digest(session, collection, digest)
+            known = select(ReleaseRow).where(ReleaseRow.collection == collection, ReleaseRow.lineage_digest == digest)
+            row = session.exec(known).first()
             if row is None:
                 row = ReleaseRow(
                     collection=collection,
@@ -236,6 +237,14 @@ class Registry:
             )
             return [evaluation_fact(row) for row in session.exec(query.order_by(col(EvaluationRow.id)))]
 
+    def judgements(self, collection: str) -> Mapping[int, Evaluation]:
+        """Return the last verdict on each release of a collection, by its id; those that were not judged have none."""
+        with self._database.reading() as session:
+            last = select(func.max(EvaluationRow.id)).join(ReleaseRow, col(ReleaseRow.id) == EvaluationRow.release_id)
+            last = last.where(ReleaseRow.collection == collection, col(EvaluationRow.verdict).is_not(None))
+            query = select(EvaluationRow).where(col(EvaluationRow.id).in_(last.group_by(col(EvaluationRow.release_id))))
+            return {row.release_id: evaluation_fact(row) for row in session.exec(query)}
+
     def evaluations(self, release_id: int) -> Sequence[Evaluation]:
         """Return what a release has scored, oldest first."""
         with self._database.reading() as session:
@@ -281,11 +290,6 @@ def _row(session: Session, collection: str, release_id: int) -> ReleaseRow:
     if row is None or row.collection != collection:
         raise ReleaseNotFound(f"collection {collection!r} has no release {release_id}: see `ragloop releases list`")
     return row
-
-
-def _by_digest(session: Session, collection: str, digest: str) -> ReleaseRow | None:
-    query = select(ReleaseRow).where(ReleaseRow.collection == collection, ReleaseRow.lineage_digest == digest)
-    return session.exec(query).first()
 
 
 def _id(value: int | None) -> int:

@@ -7,7 +7,7 @@ from rag.config import Config, Ranker
 from rag.evaluation.artifact import evaluation_artifact
 from rag.evaluation.gate import Verdict
 from rag.evaluation.router_artifact import load_router
-from rag.evaluation.sets import frozen_set, named_set
+from rag.evaluation.sets import frozen_set, judging_set, named_set
 from rag.judgement import Terms, candidate_report, judge_candidate, settled
 from rag.llm.access import LanguageModels
 from rag.pairs.artifact import collection_pairs
@@ -32,10 +32,12 @@ def freeze_questions(collection: str, pairs: ArtifactRef, config: Config) -> Art
 
 @task(cache_policy=NO_CACHE)
 def evaluation_questions(collection: str, version: int | None, config: Config) -> ArtifactRef:
-    """Return a version of the evaluation set, or the one that judges the collection as it stands."""
+    """Return a version of the evaluation set, or the one that judged last; the first is frozen here."""
     space = Workspace.open(Settings())
     if version is not None:
         return named_set(space, collection, version)
+    if (judging := judging_set(space, collection)) is not None:
+        return judging
     made = collection_pairs(space.artifacts, space.database, collection, config, LanguageModels.of(space))
     return frozen_set(space, collection, made.pairs, config.evaluation)
 

@@ -1,5 +1,6 @@
 """Tasks and callbacks that leave something to look at in the Prefect UI."""
 
+import hashlib
 import re
 from uuid import UUID
 
@@ -25,6 +26,9 @@ from rag.tuning.search import Search, trial_rows
 from rag.workspace import Workspace
 from storage.artifacts import ArtifactRef
 from storage.registry import Release
+
+_DIGITS = 8
+"""Of the digest in the key of a collection whose name is none."""
 
 
 @task(cache_policy=NO_CACHE)
@@ -84,7 +88,7 @@ def publish_comparison(comparison: WayComparison, collection: str) -> None:
 def publish_trials(search: Search, collection: str) -> None:
     """Leave what was tried, the best first."""
     title = f"Trials of {collection}; in the config file, the best:\n\n```toml\n{search.best.settings.toml()}```"
-    create_table_artifact(key=artifact_key("trials", collection), table=trial_rows(search.trials), description=title)
+    create_table_artifact(key=artifact_key("trials", collection), table=trial_rows(search), description=title)
 
 
 class TrainingReport:
@@ -110,5 +114,10 @@ class TrainingReport:
 
 
 def artifact_key(what: str, collection: str) -> str:
-    """Return an artifact's key; it is the same each time, so that the UI keeps the history."""
-    return f"{what}-{re.sub('[^a-z0-9]+', '-', collection.lower()).strip('-')}"
+    """Return an artifact's key; it is the same each time, so that the UI keeps the history.
+
+    Prefect takes lower-case letters, digits and dashes alone; a digest tells collections apart that these do not.
+    """
+    plain = re.sub("[^a-z0-9]+", "-", collection.lower()).strip("-")
+    told_apart = "" if plain == collection else hashlib.sha256(collection.encode()).hexdigest()[:_DIGITS]
+    return "-".join(part for part in (what, plain, told_apart) if part)

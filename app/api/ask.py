@@ -39,7 +39,8 @@ class Asked(BaseModel):
     boxes: StrictBool = False
     """Also say where on the PDF page each citation stands."""
     user: Name | None = None
-    """Who asks, as the caller names people; kept as a keyed fingerprint only."""
+    """Who asks, as the caller names people; kept as a keyed fingerprint only. Without it, a question has no part in an
+    experiment."""
 
 
 class Source(BaseModel):
@@ -95,6 +96,7 @@ async def ask(asked: Asked, caller: Reader, request: Request) -> Answered | Resp
         history=tuple(asked.history),
         documents=tuple(asked.documents),
         user_fingerprint=caller.fingerprint(asked.user),
+        named=asked.user is not None,
     )
     events = answer_events(caller.service, asked.collection, question, asked.way)
     if asked.stream or "text/event-stream" in request.headers.get("accept", ""):

@@ -42,7 +42,7 @@ class Caller:
     service: Service
 
     def fingerprint(self, user: str | None) -> str:
-        """Return what a person is known by: the name that the caller gives, else the key, which is one person then."""
+        """Return what a person is known by: the name that the caller gives, else the key, for all who use it."""
         return self.service.space.sealer.fingerprint(f"user {user}" if user else f"key {self.key.id}")
 
 

@@ -9,7 +9,7 @@ from rag.monitoring.report import Monitoring, monitor
 
 routes = APIRouter(prefix="/collections/{collection}/monitoring", tags=["monitoring"])
 
-Days = Annotated[int | None, Query(ge=1, le=366, description="Shown one by one; as configured unless given.")]
+Days = Annotated[int | None, Query(ge=1, le=90, description="Shown one by one; as configured unless given.")]
 
 
 @routes.get("")

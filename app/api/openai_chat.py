@@ -62,6 +62,7 @@ class ChatRequest(BaseModel):
     stream: StrictBool | None = False
     stream_options: StreamOptions | None = None
     user: Name | None = None
+    """Who asks; without it, the question has no part in an experiment."""
 
     @model_validator(mode="after")
     def _ends_in_a_question(self) -> "ChatRequest":
@@ -74,7 +75,8 @@ class ChatRequest(BaseModel):
         """Return what is asked, with the conversation before it."""
         said = [message for message in self.messages[:-1] if message.role in ("user", "assistant") and message.text]
         history = tuple(Turn.model_validate({"role": message.role, "content": message.text}) for message in said)
-        return Question(text=self.messages[-1].text, history=history, user_fingerprint=fingerprint)
+        named = self.user is not None
+        return Question(text=self.messages[-1].text, history=history, user_fingerprint=fingerprint, named=named)
 
 
 class Completion(BaseModel):

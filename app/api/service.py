@@ -1,12 +1,9 @@
 """What the endpoints work with: one home, opened."""
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event, Thread
-
-from sqlmodel import select
 
 from app.api.metrics import Metrics
 from app.api.rates import Rates
@@ -17,16 +14,14 @@ from rag.config import Config
 from rag.deletion import finish_deletions
 from rag.experiments.settling import settle
 from rag.experiments.trials import Trials
+from rag.releases import serving_collections
 from rag.workspace import Workspace
 from storage.errors import RagloopError
-from storage.tables import ProductionRow
 
 logger = logging.getLogger(__name__)
 
 _SETTLE_S = 15.0
 """Between two looks at the experiments that run: harm is to be seen soon, also where no `ragloop up` sweeps."""
-_REST = 20
-"""Times as long as a look took, it waits at least: people who ask come first."""
 
 StartRetraining = Callable[[str], str]
 """Collection -> the run's id; raises a RagloopError that says why it was not started."""
@@ -75,8 +70,7 @@ class Service:
 
     def collections(self) -> list[str]:
         """Return the names of the collections that serve, sorted."""
-        with self.space.database.reading() as session:
-            return sorted(session.exec(select(ProductionRow.collection)).all())
+        return serving_collections(self.space)
 
     def _warm_up(self) -> None:
         try:
@@ -91,11 +85,8 @@ class Service:
             self.warm.set()
 
     def _settle_on(self) -> None:
-        pause_s = _SETTLE_S
-        while not self.closing.wait(pause_s):
-            began = time.monotonic()
+        while not self.closing.wait(_SETTLE_S):
             try:
                 settle(self.space.database)
             except Exception:
                 logger.exception("the experiments cannot be looked at, and are tried again")
-            pause_s = max(_SETTLE_S, _REST * (time.monotonic() - began))

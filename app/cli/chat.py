@@ -177,7 +177,7 @@ def compare(
     space = open_workspace()
     chosen = chosen_profile(space, profile)
     chosen_release = compared_release(space, collection, release)
-    require_place(picture)
+    require_place(picture, "--picture")
     say_steps()
     start_server(space.home)
     from flows.compare_chat import compare_chat

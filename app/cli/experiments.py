@@ -17,14 +17,18 @@ commands = typer.Typer(
     no_args_is_help=True,
 )
 ExperimentId = Annotated[
-    int | None, typer.Argument(metavar="[ID]", help="As in `experiments list`; the newest unless given.")
+    int | None,
+    typer.Argument(metavar="[ID]", min=1, max=2**31 - 1, help="As in `experiments list`; the newest unless given."),
 ]
 
 
 @commands.command()
 def start(
     release: Annotated[
-        int | None, typer.Argument(help="The release to try; or say below what it does otherwise than what serves.")
+        int | None,
+        typer.Argument(
+            min=1, max=2**31 - 1, help="The release to try; or say below what it does otherwise than what serves."
+        ),
     ] = None,
     template: Annotated[str | None, typer.Option(help="Another prompt template: cited, concise, stepwise.")] = None,
     way: WayName = None,
@@ -89,6 +93,8 @@ def status(experiment: ExperimentId = None, collection: Collection = "default", 
         ]
         show_rows(rails, "guard rails", as_json=False, empty="none")
         print(seen.look.reason)
+        if not seen.look.n_control + seen.look.n_variant:
+            print("no user counts yet: questions without a `user` have no part, and a user's window has to pass first")
 
 
 @commands.command("list")

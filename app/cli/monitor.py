@@ -34,7 +34,7 @@ def monitor(
     space = open_workspace()
     config = chosen_config(space, profile)
     if picture is not None:
-        require_place(picture)
+        require_place(picture, "--picture")
     seen = look(space, collection, config, days=days)
     if picture is not None:
         from rag.monitoring.pictures import use_picture

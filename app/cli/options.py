@@ -87,13 +87,13 @@ def chosen_config(space: "Workspace", name: str | None) -> "Config":
     return space.settings.stages(chosen_profile(space, name))
 
 
-def require_place(picture: Path) -> None:
-    """Check where a picture is to go, before long work.
+def require_place(path: Path, option: str) -> None:
+    """Check where a file is to go that an option names, before long work.
 
     :raises RagloopError: if it cannot be written there.
     """
-    if picture.is_dir() or not os.access(picture.parent, os.W_OK):
-        raise RagloopError(f"cannot write the picture {picture}: give --picture a file in a folder that can be written")
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise RagloopError(f"cannot write {path}: give {option} a file in a folder that can be written")
 
 
 def complain(line: str) -> None:

@@ -70,7 +70,7 @@ def show_release(
 
 @commands.command()
 def promote(
-    release: Annotated[int, typer.Argument(help="A release's id.")],
+    release: Annotated[int, typer.Argument(min=1, max=2**31 - 1, help="A release's id.")],
     collection: Collection = "default",
     reason: Annotated[str, typer.Option(help="Kept in the history.")] = "promoted by hand",
 ) -> None:

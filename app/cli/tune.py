@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.options import AsJson, Collection, ProfileName, chosen_profile, open_workspace
+from app.cli.options import AsJson, Collection, ProfileName, chosen_profile, open_workspace, require_place
 from storage.errors import RagloopError
 
 commands = typer.Typer()
@@ -35,8 +35,10 @@ def tune(
     from app.output import say_steps, show_rows
     from rag.tuning.search import trial_rows
 
-    if write is not None and write.exists():
-        raise RagloopError(f"{write} is there already: name a new file, and put its lines into your own")
+    if write is not None:
+        require_place(write, "--write")
+        if write.exists():
+            raise RagloopError(f"{write} is there already: name a new file, and put its lines into your own")
     space = open_workspace(TUNE_MB)
     chosen = chosen_profile(space, profile)
     say_steps()
@@ -44,13 +46,14 @@ def tune(
     from flows.tune import tune as tune_flow
 
     search = tune_flow(collection, chosen, trials, budget_minutes)
-    lines = search.best.settings.toml()
-    if write is not None:
-        write.write_text(lines, encoding="utf-8")
+    lines, n_questions = search.best.settings.toml(), search.best.score.questions
     if as_json:
         print(search.model_dump_json(indent=2))
-        return
-    n_questions = search.best.score.questions
-    show_rows(trial_rows(search.trials), f"trials of {collection} on {n_questions} validation questions", as_json=False)
-    where = f"written to {write}" if write else "for the file that RAGLOOP_CONFIG names"
-    print(f"the best, {where}; the next retraining's gate judges what they are worth:\n\n{lines}", end="")
+    else:
+        show_rows(trial_rows(search), f"trials of {collection} on {n_questions} validation questions", as_json=False)
+        said = "the best, for the file that RAGLOOP_CONFIG names; the next retraining's gate judges what they are worth"
+        print(f"{said}:\n\n{lines}", end="")
+    if write is not None:
+        write.write_text(lines, encoding="utf-8")
+        if not as_json:
+            print(f"\nwritten to {write}")

@@ -1,11 +1,14 @@
 """What each arm served after each round, question by question, and the tables made of it."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
 
 from pydantic import BaseModel
 from quality.results import CONFIDENCE, RESAMPLES, SEED, Answered, markdown, mean
 
 from rag.evaluation.significance import Interval, cautious_interval
+from storage.plain_files import write_plain_files
 
 from .plan import DEV, HELD_OUT
 
@@ -37,8 +40,30 @@ class Point(BaseModel):
 class Results(BaseModel):
     """All points, by arm and round."""
 
-    profile: str
+    rounds: int
+    """That the questions were dealt out to."""
+    quick: bool
     points: list[Point] = []
+
+    @classmethod
+    def begun(cls, file: Path, rounds: int, quick: bool) -> Self:
+        """Return what a run that was killed has kept in a file, or keep that nothing was found yet.
+
+        :raises SystemExit: if that run had other rounds, or other data.
+        """
+        if not file.exists():
+            begins = cls(rounds=rounds, quick=quick)
+            begins.keep(file)
+            return begins
+        kept = cls.model_validate_json(file.read_bytes())
+        if (kept.rounds, kept.quick) != (rounds, quick):
+            begun = f"--rounds {kept.rounds}{' --quick' if kept.quick else ''}"
+            raise SystemExit(f"{file.parent} holds a run that began with {begun}: give the same, or another --home")
+        return kept
+
+    def keep(self, file: Path) -> None:
+        """Write it to a file that is whole at any time."""
+        write_plain_files(file.parent, {file.name: [self.model_dump_json()]})
 
     def arm(self, name: str) -> list[Point]:
         """Return an arm's points, in order."""

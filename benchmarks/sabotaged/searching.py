@@ -13,7 +13,7 @@ from null import COLLECTION, drill, example_company
 from sqlmodel import col, select
 
 from rag.config import Config, RetrievalConfig
-from rag.corpus.artifact import corpus_artifact
+from rag.corpus.artifact import active_documents, corpus_artifact
 from rag.embedding.artifact import finetuned_embedder, load_encoder
 from rag.evaluation.gate import Verdict
 from rag.evaluation.sets import frozen_set
@@ -35,10 +35,6 @@ STEPS = 30
 """Of a training on shuffled labels."""
 DEPTH = 20
 """Chunks that the better candidate re-scores."""
-ANSWERED = 20
-"""Questions that are answered, and questions that nothing answers."""
-REFUSES_UNDER = 0.4
-"""Evidence. By default, better passages seem to answer more, also of what nothing answers."""
 TIMED = 10
 TOO_LONG = 1.5
 """Times the time that the gate allows, what the slow reranker takes at least."""
@@ -65,15 +61,13 @@ class Searching(NamedTuple):
         """Let what was ingested serve under the untuned embedder, which ranks by meaning alone."""
         config, store = space.settings.stages(Profile.SMOKE), space.artifacts
         # Real questions decide, and each one that is asked takes the slow reranker seconds.
-        few = {"answered": ANSWERED, "unanswerable": ANSWERED}
         config = config.model_copy(
             update={
-                "evaluation": config.evaluation.model_copy(update=few),
                 "pairs": config.pairs.model_copy(update={"max_synthetic_questions": 0}),
                 "retrieval": config.retrieval.model_copy(update={"dense_weight": 1.0}),
             }
         )
-        first = serving_release(space, COLLECTION)
+        first = space.registry.list(COLLECTION)[0]  # in a home that was used before, a better one may serve
         models = SearchModels(embedder=first.embedder, index=first.index)
         pairs = collection_pairs(store, space.database, COLLECTION, config, LanguageModels.of(space)).pairs
         corpus = corpus_artifact(store, space.database, COLLECTION)
@@ -88,23 +82,20 @@ class Searching(NamedTuple):
         retrieval: RetrievalConfig,
         corpus: ArtifactRef | None = None,
         config: Config | None = None,
-        threshold: float | None = None,
     ) -> Verdict:
         """Judge a candidate as the flow does; its corpus and its config are the company's unless given."""
         space, config = self.space, config or self.config
-        parts = {"corpus": corpus or self.corpus, "pairs": self.pairs, "models": models, "retrieval": retrieval}
-        candidate = Candidate(**parts, evidence_threshold=threshold)
+        candidate = Candidate(corpus=corpus or self.corpus, pairs=self.pairs, models=models, retrieval=retrieval)
         release, against = register_candidate(space, COLLECTION, candidate, config), serving_release(space, COLLECTION)
         reports = tuple(candidate_report(space, release, each, self.questions) for each in (release, against))
         return judge_candidate(space, release, against, (reports[0], reports[1]), config.gate)
 
-    def better(self) -> tuple[SearchModels, RetrievalConfig, float]:
-        """Return what is better than what serves: words count, the best chunks are re-scored, refusing is stricter."""
+    def better(self) -> tuple[SearchModels, RetrievalConfig]:
+        """Return what is better than what serves: words count, and the best chunks are re-scored."""
         store, models = self.space.artifacts, self.models
         reranker = late_interaction(store, self.space.device, models.index, models.embedder, self.config)
         models = models.model_copy(update={"reranker": reranker})
-        retrieval = prior_retrieval(self.config.retrieval, DEPTH)
-        return models, retrieval, REFUSES_UNDER
+        return models, prior_retrieval(self.config.retrieval, DEPTH)
 
 
 def shuffled(company: Searching, seed: int) -> Verdict:
@@ -134,14 +125,12 @@ def halved(company: Searching, seed: int) -> Verdict:
 @contextmanager
 def without_half(space: Workspace, seed: int) -> Iterator[None]:
     """Take half of the documents from the collection, and give them back."""
-    query = select(DocumentRow).where(DocumentRow.collection == COLLECTION, col(DocumentRow.active))
-    with space.database.session() as session:
-        names = sorted(row.name for row in session.exec(query))
-    lost = random.Random(seed).sample(names, len(names) // 2)
+    ids = [row.id for row in active_documents(space.database, COLLECTION)]
+    lost = random.Random(seed).sample(ids, len(ids) // 2)
 
     def mark(active: bool) -> None:
         with space.database.session() as session:
-            for row in session.exec(select(DocumentRow).where(col(DocumentRow.name).in_(lost))):
+            for row in session.exec(select(DocumentRow).where(col(DocumentRow.id).in_(lost))):
                 row.active = active
 
     mark(active=False)
@@ -160,10 +149,10 @@ def slow(company: Searching, seed: int) -> Verdict:
     # On a machine that re-scores them all in no time, less is promised.
     promise = min(config.gate.max_latency_p95_ms, depth * chunk_ms / TOO_LONG)
     config = config.model_copy(update={"gate": config.gate.model_copy(update={"max_latency_p95_ms": promise})})
-    models, retrieval, threshold = company.better()
+    models, retrieval = company.better()
     models = models.model_copy(update={"reranker": reranker})
     retrieval = retrieval.model_copy(update={"rerank_depth": depth})
-    return company.judged(models, retrieval, config=config, threshold=threshold)
+    return company.judged(models, retrieval, config=config)
 
 
 def slow_reranker(company: Searching) -> tuple[Config, ArtifactRef, float]:
@@ -185,5 +174,5 @@ def slow_reranker(company: Searching) -> tuple[Config, ArtifactRef, float]:
 
 def honest_search(company: Searching) -> Verdict:
     """Bring what is better, and nothing else."""
-    models, retrieval, threshold = company.better()
-    return company.judged(models, retrieval, threshold=threshold)
+    models, retrieval = company.better()
+    return company.judged(models, retrieval)

@@ -28,10 +28,11 @@ class Talking(NamedTuple):
 
     @classmethod
     def open(cls, folder: Path) -> "Talking":
-        """Put the company of the tests into production."""
+        """Put the company of the tests into production, as it was before any chat model served it."""
         from tests.rag.evaluation.company_talk import open_company, taught
 
         space = open_company(folder)
+        space.registry.promote(COLLECTION, space.registry.list(COLLECTION)[0].id, "to be bettered")
         return cls(space, taught(space), folder)
 
     def judged(self, name: str, invented: Mapping[str, str]) -> Verdict:

@@ -46,6 +46,8 @@ class Question(BaseModel):
     documents: tuple[str, ...] = ()
     """Names of the documents to look in; empty for all."""
     user_fingerprint: Name | None = None
+    named: bool = True
+    """Whether the fingerprint is a person's, and not that of a key, which many may use."""
     id: Name = Field(default_factory=lambda: uuid4().hex)
     """What the interaction is kept under, and what feedback refers to."""
 

@@ -10,7 +10,7 @@ from rag.answering.answer import Piece, Restarted, Silent, Way
 from rag.answering.breaker import Breaker
 from rag.answering.generator import Ending, Generator, GeneratorSilent, Request, Unsuited
 from rag.config import AnsweringConfig
-from rag.errors import NoGenerator
+from rag.errors import NoGenerator, UnsuitedQuestion
 
 logger = logging.getLogger(__name__)
 
@@ -51,21 +51,23 @@ class Chain:
         """Yield an answer's text as it comes; `Restarted` makes void what came before it.
 
         :raises NoGenerator: if nobody answers to the end.
+        :raises UnsuitedQuestion: if that is for the question alone.
         """
-        silent = list(self.unopened)
+        silent, unsuited = list(self.unopened), bool(self._generators)
         for generator in self._generators:
             pieces: list[str] = []
             try:
                 ending = yield from speak(generator, self.breakers[generator.name], request, pieces)
             except GeneratorSilent as failure:
                 silent.append(Silent(generator=generator.name, reason=str(failure)))
+                unsuited &= isinstance(failure, Unsuited)
                 logger.warning("%s did not answer: %s", generator.name, failure)
                 if pieces:
                     yield Restarted(silent=silent[-1])
                 continue
             text, name = "".join(pieces), generator.name
             return Spoken(text=text, generator=name, way=generator.way, silent=tuple(silent), cut=ending.cut)
-        raise _nobody(silent)
+        raise _nobody(silent, UnsuitedQuestion if unsuited else NoGenerator)
 
     def require_speaker(self) -> None:
         """Check that there is somebody to ask.
@@ -81,9 +83,9 @@ class Chain:
             generator.close()
 
 
-def _nobody(silent: Sequence[Silent]) -> NoGenerator:
+def _nobody(silent: Sequence[Silent], kind: type[NoGenerator] = NoGenerator) -> NoGenerator:
     why = "; ".join(f"{each.generator}: {each.reason}" for each in silent)
-    return NoGenerator(f"nobody could answer ({why}): name another in answering.generators, as extractive")
+    return kind(f"nobody could answer ({why}): name another in answering.generators, as extractive")
 
 
 def speak(

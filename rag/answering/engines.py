@@ -76,9 +76,9 @@ class Engines:
             return engine
 
     @property
-    def trials(self) -> set[str]:
-        """The collections in which a release is tried beside what serves."""
-        return set(self._tried)
+    def trials(self) -> dict[str, int]:
+        """The releases that are tried beside what serves, by collection."""
+        return {collection: engine.release.id for collection, engine in list(self._tried.items())}
 
     def tried(self, release: Release) -> Engine:
         """Return the engine of a release that is tried beside what serves; one for each collection, until `forget`.

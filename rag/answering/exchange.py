@@ -40,9 +40,9 @@ class Exchange:
     recorded: bool = False
 
     def __post_init__(self) -> None:
-        """Name the release that was drawn and cannot answer; without it, the answer would be another."""
-        if self.drawn and self.drawn.silent:
-            self.forgot, self.settled = self.drawn.silent, False
+        """Name the release that was drawn and cannot answer."""
+        if self.drawn:
+            self.forgot = self.drawn.silent
 
     @property
     def variant(self) -> str | None:
@@ -51,8 +51,8 @@ class Exchange:
 
     def again(self, known: Answer) -> Answer:
         """Return the answer that was given to this question before, as one to it."""
-        own = {"id": self.question.id, "question": self.question.text, "cached": True, "variant": self.variant}
-        return known.model_copy(update=own | {"silent": (*self.forgot, *known.silent)})
+        own = {"id": self.question.id, "question": self.question.text, "cached": True}
+        return known.model_copy(update=own)
 
     def take(self, found: Found) -> None:
         """Keep what was found."""

@@ -5,12 +5,13 @@ from typing import Any
 
 from sqlmodel import select
 
+from rag.answering.manner import Manner
 from rag.chat.calibration import Calibration
 from rag.chat.data_artifact import KIND as CHAT_DATA
 from rag.config import Config
 from rag.errors import ConfigError, NoChatModel
 from rag.pairs.mined import LEARNED_FROM
-from rag.releases import named_release, serving_release, with_router
+from rag.releases import named_release, serving_release, with_manner, with_router
 from rag.workspace import Workspace
 from storage.artifacts import ArtifactRef
 from storage.errors import ProductionMoved
@@ -71,6 +72,8 @@ def register_chat_model(
 ) -> Release:
     """Record what serves, with another chat model, as a candidate; the same one twice is the same release.
 
+    A way to answer that what serves keeps to is left open again: it was found with another chat model, or with none.
+
     :param router: what its confidence is worth; without it the release answers from passages.
     :raises ReleaseNotFound: if the collection has no release.
     :raises ProductionMoved: if a document that the model learned from was deleted.
@@ -78,6 +81,8 @@ def register_chat_model(
     production = serving_release(space, collection)
     if space.artifacts.find(chat_model.kind, chat_model.digest) is None:
         raise ProductionMoved(f"a document of {collection} was deleted meanwhile: run it again")
+    manner = Manner.of(production).model_copy(update={"way": None})
+    lineage = with_router(production.lineage, router.model_dump(mode="json") if router else None)
     return space.registry.register(
         collection,
         parent_id=production.id,
@@ -88,7 +93,7 @@ def register_chat_model(
         chat_model=chat_model,
         answering=production.answering,
         config=production.config | {"chat": config.chat.model_dump(mode="json")},
-        lineage=with_router(production.lineage, router.model_dump(mode="json") if router else None),
+        lineage=with_manner(lineage, manner),
     )
 
 

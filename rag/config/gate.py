@@ -22,7 +22,7 @@ class GateConfig(Stage):
     """Embedder and index, against the 5 GB of a serving card."""
     max_memory_bytes: int = Field(5 * 2**30, gt=0)
     """What answering takes of the machine's memory, where it was measured."""
-    max_refusal_loss: float = Field(0.1, ge=0, le=1)
-    """Largest loss of the share of unanswerable questions that are refused, less that of the others."""
+    max_refusal_loss: float = Field(0.05, ge=0, le=1)
+    """What is not to be proven lost of the share of unanswerable questions that are refused, less that of others."""
     resamples: int = Field(10_000, ge=100)
     seed: int = 13

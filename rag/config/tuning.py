@@ -1,6 +1,6 @@
 """What a search for better training settings tries. Imports no torch."""
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -16,8 +16,8 @@ class TuningConfig(Stage):
     learning_rate: tuple[float, float] = (2e-5, 4e-4)
     """Of the embedder, tried on a logarithmic scale."""
     epochs: tuple[int, int] = (1, 6)
-    negatives: tuple[int, int] = (0, 4)
-    """Mined for each pair, and learned from."""
+    negatives: tuple[Annotated[int, Field(ge=0, le=16)], Annotated[int, Field(ge=0, le=16)]] = (0, 4)
+    """Learned from with each pair, and mined for it."""
     synthetic_per_real: tuple[float, float] = (0.0, 3.0)
     """Synthetic training pairs for each real one, at most."""
     seed: int = 13
@@ -28,8 +28,6 @@ class TuningConfig(Stage):
             low, high = getattr(self, name)
             if low > high:
                 raise ValueError(f"{name} begins above where it ends: write the lower bound first")
-        if self.learning_rate[0] <= 0 or self.epochs[0] < 1 or self.negatives[0] < 0 or self.synthetic_per_real[0] < 0:
-            raise ValueError(
-                "no training has a learning_rate of 0, less than 1 epoch, or less than nothing of the rest"
-            )
+        if self.learning_rate[0] <= 0 or self.epochs[0] < 1 or self.synthetic_per_real[0] < 0:
+            raise ValueError("no training has a learning_rate of 0, less than 1 epoch, or less than no synthetic pairs")
         return self

@@ -53,6 +53,8 @@ def answering_facts(report: AnswersReport, judged: JudgedReport | None = None) -
     facts = {"answered by": ", ".join(f"{name} ({n})" for name, n in report.generators.items()) or "nobody"}
     if (refusals := report.refusals) is not None:
         facts["unanswerable"] = f"{refusals.refused} of {refusals.asked} refused ({refusals.share:.0%})"
+    if report.unanswered:
+        facts["unanswered"] = f"{report.unanswered} questions that nobody could answer"
     if report.left_out:
         facts["left out"] = f"{report.left_out} questions of documents that the release does not have"
     facts["memory"] = f"{report.memory_bytes / _MB:.0f} MB at most"
@@ -79,6 +81,7 @@ def answers_summary(report: AnswersReport, judged: JudgedReport | None = None) -
         "missing": report.missing(),
         "unanswerable": report.refusals.model_dump() if report.refusals else None,
         "generators": report.generators,
+        "unanswered": report.unanswered,
         "latency_ms": {
             step: {f"p{percentile}": report.latency_ms(step, percentile) for percentile in (50, 95)} for step in _STEPS
         },

@@ -46,10 +46,6 @@ class AskedQuestion(BaseModel):
         (sample,) = reference_samples([pair], ())
         return cls(sample=sample, pair=pair)
 
-    def over(self, chunks: Sequence[Chunk]) -> EvaluationSample:
-        """Return the sample with the passages, out of these, that hold its evidence."""
-        return reference_samples([self.pair], chunks)[0] if self.pair else self.sample
-
 
 class AnswerSet(BaseModel):
     """What is asked together."""
@@ -72,7 +68,7 @@ class GivenAnswer(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     sample: EvaluationSample
-    """With the answer, without citation marks, and the retrieved passages."""
+    """With the answer, without citation marks, and the retrieved passages; without both if nobody answered."""
     citations: tuple[Citation, ...]
     answerable: bool
 
@@ -90,7 +86,9 @@ class AnswerResult(BaseModel):
     answerable: bool
     refused: bool
     generator: str | None
-    """Who spoke; None if nobody was asked, because nothing was found."""
+    """Who spoke; None if nobody was asked, because nothing was found, or nobody answered."""
+    unanswered: bool = False
+    """Nobody could answer this question, which is no refusal."""
     metrics: dict[str, float | None]
     """By name; None where the question lacks what the metric compares. Empty of what no document answers."""
     latency_ms: dict[str, float]
@@ -145,6 +143,11 @@ class AnswersReport(BaseModel):
         """Answers by who gave them, the most first."""
         return dict(Counter(answer.generator for answer in self.answers if answer.generator).most_common())
 
+    @property
+    def unanswered(self) -> int:
+        """How many questions nobody could answer; those with a right answer are worth nothing."""
+        return sum(answer.unanswered for answer in self.answers)
+
     def latency_ms(self, step: str, percentile: float) -> float:
         """Return a percentile of the time that a step took, over the answers that have it; 0 without any."""
         times = [answer.latency_ms[step] for answer in self.answers if step in answer.latency_ms]
@@ -152,26 +155,30 @@ class AnswersReport(BaseModel):
 
 
 def given_answers(
-    questions: Sequence[AskedQuestion], answers: Sequence[Answer], chunks: Sequence[Chunk]
+    questions: Sequence[AskedQuestion], answers: Sequence[Answer | None], chunks: Sequence[Chunk]
 ) -> list[GivenAnswer]:
-    """Return what was said, each beside what should have been; `chunks` are those that were searched."""
+    """Return what was said, each beside what should have been; `chunks` are those that were searched.
+
+    :param answers: None where nobody could answer.
+    """
+    known = {sample.id: sample for sample in reference_samples([each.pair for each in questions if each.pair], chunks)}
     return [
-        GivenAnswer(
-            sample=question.over(chunks).model_copy(
-                update={
-                    "answer": without_citations(answer.text),
-                    "contexts": tuple(hit.chunk.text for hit in answer.hits),
-                }
-            ),
-            citations=answer.citations,
-            answerable=question.answerable,
-        )
+        _given(question, known[question.pair.id] if question.pair else question.sample, answer)
         for question, answer in zip(questions, answers, strict=True)
     ]
 
 
+def _given(question: AskedQuestion, sample: EvaluationSample, answer: Answer | None) -> GivenAnswer:
+    if answer is None:
+        return GivenAnswer(sample=sample, citations=(), answerable=question.answerable)
+    said = {"answer": without_citations(answer.text), "contexts": tuple(hit.chunk.text for hit in answer.hits)}
+    return GivenAnswer(
+        sample=sample.model_copy(update=said), citations=answer.citations, answerable=question.answerable
+    )
+
+
 def answer_results(
-    questions: Sequence[AskedQuestion], answers: Sequence[Answer], given: Sequence[GivenAnswer]
+    questions: Sequence[AskedQuestion], answers: Sequence[Answer | None], given: Sequence[GivenAnswer]
 ) -> tuple[AnswerResult, ...]:
     """Return what each answer is worth, by our own metrics and by those of ragas that need no language model.
 
@@ -186,23 +193,24 @@ def answer_results(
             origin=question.pair.origin if question.pair else None,
             question_type=question.pair.question_type if question.pair else None,
             answerable=question.answerable,
-            refused=not answer.found,
-            generator=answer.generator,
+            refused=answer is not None and not answer.found,
+            generator=answer.generator if answer else None,
+            unanswered=answer is None,
             metrics=_metrics(question, answer) | by_ragas[question.sample.id] if question.answerable else {},
-            latency_ms={step: round(1000 * seconds, 2) for step, seconds in answer.timings.items()},
+            latency_ms={step: round(1000 * seconds, 2) for step, seconds in answer.timings.items()} if answer else {},
         )
         for question, answer in zip(questions, answers, strict=True)
     )
 
 
-def _metrics(question: AskedQuestion, answer: Answer) -> dict[str, float | None]:
-    reference, pair = question.sample.reference, question.pair
-    f1 = token_f1(without_citations(answer.text), reference) if answer.found else 0.0
+def _metrics(question: AskedQuestion, answer: Answer | None) -> dict[str, float | None]:
+    reference, found = question.sample.reference, answer if answer and answer.found else None
+    f1 = token_f1(without_citations(found.text), reference) if found else 0.0
     return {
-        SUPPORT: answer.support if answer.found else None,
-        **citation_metrics(answer.citations, pair),
+        SUPPORT: found.support if found else None,
+        **citation_metrics(answer.citations if answer else (), question.pair),
         F1: round(f1, 4) if reference else None,
-        REFUSED: float(not answer.found),
+        REFUSED: float(answer is not None and not answer.found),
     }
 
 

@@ -8,7 +8,7 @@ from rag.embedding.artifact import load_encoder
 from rag.evaluation.general_set import general_digest
 from rag.evaluation.report import EvaluationReport
 from rag.evaluation.sets import load_questions
-from rag.evaluation.unanswerable import load_unanswerable, refusals, unanswerable_artifact
+from rag.evaluation.unanswerable import load_unanswerable, refusals, still_unanswerable, unanswerable_artifact
 from rag.llm.access import LanguageModels
 from rag.releases import search_models
 from rag.retrieval.artifact import RANKING
@@ -51,8 +51,9 @@ def evaluation_artifact(
         with footprint() as taken:
             retriever = load_retriever(store, models, retrieval, config.encoding, LanguageModels.of(space))
             answered, left_out = evaluate_retrieval(retriever, pairs)
-        unanswered = load_unanswerable(store, unanswerable)
-        others = [pair.anchor for pair in pairs[:_ANSWERABLE]]
+        unanswered = still_unanswerable(load_unanswerable(store, unanswerable), retriever.index.chunks)
+        found = {question.id for question in answered}
+        others = [pair.anchor for pair in pairs if pair.id in found][:_ANSWERABLE]
         report = EvaluationReport(
             evaluation_set=questions.digest,
             questions=answered,

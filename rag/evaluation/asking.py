@@ -11,7 +11,7 @@ from tqdm import tqdm
 from rag.answering.answer import Answer, Question, Way
 from rag.answering.manner import Manner
 from rag.config import Config, GeneratorKind
-from rag.errors import NoGenerator
+from rag.errors import NoGenerator, UnsuitedQuestion
 from rag.evaluation.way_report import ROUTED
 from rag.releases import CHAT_ROUTER
 from rag.retrieval.artifact import RANKING
@@ -91,17 +91,18 @@ def measuring_engines(space: Workspace, way: Way | None, config: Config) -> Iter
 
 def ask_all(
     engine: "Engine", questions: Sequence[Question], patience_s: float = 0.0, pause_s: float = 0.0
-) -> list[Reply]:
-    """Return what an engine answers, one question at a time.
+) -> Iterator[Reply]:
+    """Yield what an engine answers, one question at a time.
 
     :param patience_s: how long a question is asked again, every `pause_s`, if nobody answers it though others were
         answered: a provider's limits pass.
-    :raises NoGenerator: if nobody answers from passages: an outage must not pass for a bad answer.
+    :raises NoGenerator: if nobody answers from passages, for another reason than the question itself: an outage must
+        not pass for a bad answer.
     """
     if questions:
         _reply(engine, questions[0], 0.0, 0.0)  # what is opened with the first question is not its latency
     told = tqdm(questions, desc="asking", delay=2, disable=None)
-    return [_reply(engine, question, patience_s, pause_s) for question in told]
+    yield from (_reply(engine, question, patience_s, pause_s) for question in told)
 
 
 def _reply(engine: "Engine", question: Question, patience_s: float, pause_s: float) -> Reply:
@@ -111,7 +112,7 @@ def _reply(engine: "Engine", question: Question, patience_s: float, pause_s: flo
         try:
             answer = engine.ask(question)
         except NoGenerator as nobody:
-            if engine.way is Way.HYBRID:
+            if engine.way is Way.HYBRID or isinstance(nobody, UnsuitedQuestion):
                 return Reply(None, _ms_since(began))
             if time.monotonic() + pause_s >= end:
                 raise

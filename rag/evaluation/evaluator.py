@@ -7,7 +7,7 @@ import numpy as np
 from tqdm import tqdm
 
 from rag.errors import EmptyCorpus
-from rag.evaluation.metrics import DEPTH, question_metrics, relevant_positions
+from rag.evaluation.metrics import DEPTH, ChunksByDocument, question_metrics
 from rag.evaluation.report import SHOWN, QuestionResult
 from rag.pairs.pair import QueryPair
 from rag.retrieval.query import Query
@@ -30,6 +30,7 @@ def evaluate_retrieval(
     if not questions:
         raise EmptyCorpus("no evaluation question for this release: import some with `ragloop pairs import FILE.jsonl`")
     position = {chunk.chunk_id: i for i, chunk in enumerate(chunks)}
+    searched = ChunksByDocument(chunks)
     for pair in asked[:1]:
         retriever.search(Query(id="warm-up", question=pair.anchor), DEPTH)
     results = []
@@ -38,8 +39,9 @@ def evaluate_retrieval(
         hits = retriever.search(Query(id=pair.id, question=pair.anchor), DEPTH)
         elapsed_ms = (time.perf_counter() - start) * 1000
         ranked = np.array([position[hit.chunk.chunk_id] for hit in hits], dtype=np.int64)
-        relevant = relevant_positions(pair, chunks)
-        if relevance is not None:
+        if relevance is None:
+            relevant = searched.relevant_positions(pair)
+        else:
             relevant = np.array([position[chunk_id] for chunk_id in relevance[pair.id]], dtype=np.int64)
         results.append(
             QuestionResult(

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
+from scipy import stats
 
 from rag.config import GateConfig
 from rag.evaluation.metrics import mean_metrics
@@ -178,8 +179,7 @@ def _broken_floor(candidate: EvaluationReport, production: EvaluationReport, con
             f"{candidate.general_hit1:.3f}, more than the {config.max_general_loss} allowed"
         )
     kept, usual = candidate.refusals, production.refusals
-    # A single question more or less is never a reason.
-    if kept and usual and usual.informedness - kept.informedness > max(config.max_refusal_loss, 1 / kept.asked) + 1e-9:
+    if kept and usual and _proven_loss(usual, kept, config.confidence) > config.max_refusal_loss:
         return (
             f"it tells less well what nothing answers: refuses {_refused(kept)}, production {_refused(usual)}, a loss "
             f"of more than the {config.max_refusal_loss:g} allowed"
@@ -191,6 +191,12 @@ def _broken_floor(candidate: EvaluationReport, production: EvaluationReport, con
     if candidate.memory_bytes is not None and candidate.memory_bytes > config.max_memory_bytes:
         return f"too much memory: {candidate.memory_bytes:,} bytes to answer, {config.max_memory_bytes:,} allowed"
     return None
+
+
+def _proven_loss(usual: Refusals, kept: Refusals, confidence: float) -> float:
+    """Return what is lost at least: so few questions tell no smaller loss from chance."""
+    error = math.hypot(usual.error, kept.error)
+    return usual.informedness - kept.informedness - float(stats.norm.ppf(confidence)) * error
 
 
 def _refused(refusals: Refusals) -> str:

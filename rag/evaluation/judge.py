@@ -86,7 +86,7 @@ class Judgement(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     values: tuple[float, ...]
-    """What each repeat gave that gave anything."""
+    """What each repeat gave that gave anything; one alone where no judge was needed."""
     missing: int = 0
     """Repeats that gave nothing."""
     reason: str | None = None

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from typing import Any, TypeVar
 
 from instructor.core.exceptions import InstructorError
@@ -24,6 +25,8 @@ _AGAIN = frozenset({408, 409, 425, 429, 498})
 _GROQ_A_MINUTE = 30
 """Requests that Groq's free keys may send."""
 _VERDICTS = frozenset({"verdict", "attributed", "noncommittal"})
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,60}")
+"""What a server may call an error."""
 
 
 class NoJudgement(Exception):
@@ -149,10 +152,10 @@ class JudgeModel(InstructorBaseRagasLLM):  # type: ignore[misc]
         if not isinstance(error, APIStatusError):
             self.ever_answered = True
             return _Failure("the answer is not what was asked for", garbled=True)
-        status, said = error.status_code, _one_line(error.message)
+        status, said = error.status_code, _told(error)
         if status in _AGAIN or status >= 500:
             return self._later(said, error)
-        if "json_validate_failed" in said:
+        if error.code == "json_validate_failed":
             self.ever_answered = True
             return _Failure("the model wrote no valid JSON", garbled=True)
         if status in (401, 403):
@@ -202,5 +205,7 @@ def _thinking(model: str) -> dict[str, Any]:
     return {"reasoning_effort": "low"} if "gpt-oss" in model else {}
 
 
-def _one_line(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:300]
+def _told(error: APIStatusError) -> str:
+    """Return the status and the error's name: its message may repeat the question and the passages."""
+    names = [f" ({name})" for name in (error.code, error.type) if isinstance(name, str) and _NAME.fullmatch(name)]
+    return f"error {error.status_code}{''.join(names[:1])}"

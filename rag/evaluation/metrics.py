@@ -43,6 +43,22 @@ def relevant_positions(pair: QueryPair, chunks: Sequence[Chunk]) -> NDArray[np.i
     return np.array([i for i, n in overlaps.items() if n >= needed], dtype=np.int64)
 
 
+class ChunksByDocument:
+    """Chunks, to look up the evidence of many questions in."""
+
+    def __init__(self, chunks: Sequence[Chunk]) -> None:
+        """Group them once; each question reads those of its document alone."""
+        self._chunks = chunks
+        self._positions: dict[str, list[int]] = {}
+        for position, chunk in enumerate(chunks):
+            self._positions.setdefault(chunk.doc_id, []).append(position)
+
+    def relevant_positions(self, pair: QueryPair) -> NDArray[np.int64]:
+        """Return the positions, among all chunks, that `relevant_positions` gives."""
+        own = self._positions.get(pair.doc_id, [])
+        return np.array(own, dtype=np.int64)[relevant_positions(pair, [self._chunks[i] for i in own])]
+
+
 def question_metrics(ranked: NDArray[np.int64], relevant: NDArray[np.int64]) -> dict[str, float]:
     """Return each of METRICS for a ranking of distinct positions, best first, (n,), with binary relevance.
 

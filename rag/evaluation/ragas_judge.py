@@ -88,7 +88,7 @@ async def _judge_all(
     before: JudgedReport | None,
 ) -> JudgedReport:
     model = JudgeModel(endpoint, config)
-    known = _complete(before, config.repeats) if before else {}
+    known = _values(before) if before else {}
     judging = _Judging(samples, model, _metrics(model, _Embeddings(encoder)), config, known)
     jobs = iter(tqdm(judging.jobs, desc="judging", delay=2, disable=None))
     try:  # the workers take their jobs from the same iterator
@@ -117,20 +117,21 @@ class _Judging:
         model: JudgeModel,
         metrics: Mapping[JudgeMetric, Any],
         config: JudgeConfig,
-        known: Mapping[tuple[str, str], Judgement],
+        known: Mapping[tuple[str, str], tuple[float, ...]],
     ) -> None:
         self._samples, self._model, self._metrics, self._config = samples, model, metrics, config
         all_jobs = [_Job(place, metric) for metric in config.metrics for place in range(len(samples))]
-        self._settled = {
-            job: known.get((samples[job.place].id, job.metric))
-            or _settled(job.metric, samples[job.place], config.repeats)
-            for job in all_jobs
-        }
+        self._settled = {job: _settled(job.metric, samples[job.place]) for job in all_jobs}
+        self._values = {job: [*known.get((samples[job.place].id, job.metric), ())] for job in all_jobs}
+        self._reasons: dict[_Job, list[str]] = {job: [] for job in all_jobs}
         # Every question is judged once before one is judged again, and neighbours are different questions: a judge
         # that fails midway leaves something of each, and a question that no judge can take stops no other.
-        self.jobs = [job for _ in range(config.repeats) for job in all_jobs if self._settled[job] is None]
-        self._values: dict[_Job, list[float]] = {job: [] for job in all_jobs}
-        self._reasons: dict[_Job, list[str]] = {job: [] for job in all_jobs}
+        self.jobs = [
+            job
+            for done in range(config.repeats)
+            for job in all_jobs
+            if self._settled[job] is None and len(self._values[job]) <= done
+        ]
         self._failing: set[int] = set()
 
     async def work(self, jobs: Iterator[_Job]) -> None:
@@ -199,29 +200,29 @@ def _inputs(sample: EvaluationSample) -> dict[str, Any]:
     }
 
 
-def _complete(before: JudgedReport, repeats: int) -> dict[tuple[str, str], Judgement]:
-    """Return what was judged as often as it is to be, by question and metric."""
+def _values(report: JudgedReport) -> dict[tuple[str, str], tuple[float, ...]]:
+    """Return what each repeat gave so far, by question and metric."""
     return {
-        (answer.id, metric): judgement
-        for answer in before.answers
+        (answer.id, metric): judgement.values
+        for answer in report.answers
         for metric, judgement in answer.judgements.items()
-        if len(judgement.values) == repeats
     }
 
 
-def _settled(metric: JudgeMetric, sample: EvaluationSample, repeats: int) -> Judgement | None:
+def _settled(metric: JudgeMetric, sample: EvaluationSample) -> Judgement | None:
     """Return what needs no judge: nothing found is worth nothing, and what is not known has no value.
 
-    A refusal is no answer, and claims nothing that could be borne out.
+    A refusal is no answer, and claims nothing that could be borne out. One value alone has no spread: what no judge was
+    asked says nothing of how sure it is.
     """
     inputs = _inputs(sample)
     if (sample.answer or "").startswith(NOT_IN_DOCUMENTS) and "response" in _NEEDS[metric]:
         if metric is JudgeMetric.FAITHFULNESS:
             return Judgement(values=(), reason="not asked: a refusal claims nothing")
-        return Judgement(values=(0.0,) * repeats)
+        return Judgement(values=(0.0,))
     lacking = [name for name in _NEEDS[metric] if not inputs[name]]
     if not lacking:
         return None
     if lacking == ["retrieved_contexts"] and sample.contexts == () and "reference" in _NEEDS[metric]:
-        return Judgement(values=(0.0,) * repeats)
+        return Judgement(values=(0.0,))
     return Judgement(values=(), reason=f"not asked: the question has no {lacking[0]}")

@@ -1,5 +1,6 @@
 """What an evaluation of one release says, question by question; ids and numbers only, no text."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -57,6 +58,12 @@ class Refusals(BaseModel):
     def informedness(self) -> float:
         """How well it tells the two apart, -1 to 1, wherever its threshold lies (Youden 1950)."""
         return self.share - self.wrong_share
+
+    @property
+    def error(self) -> float:
+        """Standard error of the informedness."""
+        wrong = self.wrong_share * (1 - self.wrong_share) / max(self.answerable, 1)
+        return math.sqrt(self.share * (1 - self.share) / self.asked + wrong)
 
 
 class EvaluationReport(BaseModel):

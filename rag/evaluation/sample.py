@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from rag.corpus.document import Chunk
-from rag.evaluation.metrics import relevant_positions
+from rag.evaluation.metrics import ChunksByDocument
 from rag.pairs.pair import QueryPair
 
 
@@ -28,12 +28,13 @@ class EvaluationSample(BaseModel):
 
 def reference_samples(pairs: Sequence[QueryPair], chunks: Sequence[Chunk]) -> list[EvaluationSample]:
     """Return a sample for each pair, not yet answered; its reference contexts are the chunks with the evidence."""
+    searched = ChunksByDocument(chunks)
     return [
         EvaluationSample(
             id=pair.id,
             question=pair.anchor,
             reference=pair.answer,
-            reference_contexts=tuple(chunks[i].text for i in relevant_positions(pair, chunks)),
+            reference_contexts=tuple(chunks[i].text for i in searched.relevant_positions(pair)),
         )
         for pair in pairs
     ]

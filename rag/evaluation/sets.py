@@ -46,19 +46,26 @@ def frozen_set(space: Workspace, collection: str, pairs: ArtifactRef, config: Ev
     """
     made = load_pairs(space.artifacts, pairs)
     drawn = _drawn(made.evaluation, config.questions_max)
-    known = evaluation_sets(space, collection)
-    reason = "the first"
-    if known:
-        frozen = load_questions(space.artifacts, known[-1].ref)
-        there = {row.id for row in active_documents(space.database, collection)}
-        found = _changed(frozen, made, there) or _grown(frozen, drawn, config.renew_share)
-        if found is None:
-            return known[-1].ref
-        reason = f"{found} of version {known[-1].version}"
+    latest = _latest(space, collection)
+    reason = "none was there"
+    if latest is not None:
+        frozen = load_questions(space.artifacts, latest.ref)
+        found = _changed(frozen, made) or _grown(frozen, drawn, config.renew_share)
+        if _stands(space, collection, frozen) and found is None:
+            return latest.ref
+        reason = f"{found or 'documents are gone from under questions'} of version {latest.version}"
     assert_no_leak([*made.train, *made.validation], drawn)
     ref = _set_artifact(space.artifacts, pairs, drawn, config)
     _keep(space, collection, ref, reason)
     return ref
+
+
+def judging_set(space: Workspace, collection: str) -> ArtifactRef | None:
+    """Return the set that judged last, while its documents stand; None if there is none."""
+    latest = _latest(space, collection)
+    if latest is None or not _stands(space, collection, load_questions(space.artifacts, latest.ref)):
+        return None
+    return latest.ref
 
 
 def load_questions(store: ArtifactStore, ref: ArtifactRef) -> list[QueryPair]:
@@ -68,7 +75,10 @@ def load_questions(store: ArtifactStore, ref: ArtifactRef) -> list[QueryPair]:
 
 
 def evaluation_sets(space: Workspace, collection: str) -> list[EvaluationSet]:
-    """Return the versions of a collection's set, oldest first, without those that went with a deleted document."""
+    """Return the versions of a collection's set, oldest first.
+
+    Those that were frozen while a document was there that has been deleted since are gone with it.
+    """
     query = select(EvaluationSetRow).where(EvaluationSetRow.collection == collection)
     with space.database.reading() as session:
         rows = session.exec(query.order_by(col(EvaluationSetRow.version))).all()
@@ -105,13 +115,22 @@ def _drawn(questions: Sequence[QueryPair], at_most: int) -> list[QueryPair]:
     return sorted(questions, key=place)[:at_most]
 
 
-def _changed(frozen: Sequence[QueryPair], made: SplitPairs, there: set[str]) -> str | None:
+def _latest(space: Workspace, collection: str) -> EvaluationSet | None:
+    return next(reversed(evaluation_sets(space, collection)), None)
+
+
+def _stands(space: Workspace, collection: str, frozen: Sequence[QueryPair]) -> bool:
+    """Say whether the collection has all documents of these questions, in those versions."""
+    there = {row.id for row in active_documents(space.database, collection)}
+    return all(there.issuperset(pair.doc_ids) for pair in frozen)
+
+
+def _changed(frozen: Sequence[QueryPair], made: SplitPairs) -> str | None:
     """Return what does not hold any more of questions that were frozen, or None."""
     current = {pair.id: pair for pair in made.evaluation}
-    moved = {pair.id for pair in frozen if _place(current.get(pair.id, pair)) != _place(pair)}
-    gone = {pair.id for pair in frozen if not there.issuperset(pair.doc_ids)}
-    if moved or gone:
-        return f"documents have changed under {len(moved | gone)} of {len(frozen)} questions"
+    moved = sum(_place(current.get(pair.id, pair)) != _place(pair) for pair in frozen)
+    if moved:
+        return f"documents have changed under {moved} of {len(frozen)} questions"
     try:
         assert_no_leak([*made.train, *made.validation], frozen)
     except LeakFound:
@@ -120,13 +139,16 @@ def _changed(frozen: Sequence[QueryPair], made: SplitPairs, there: set[str]) -> 
 
 
 def _grown(frozen: Sequence[QueryPair], drawn: Sequence[QueryPair], share: float) -> str | None:
-    """Return how many new questions there are beside those that were frozen, if they are enough, or None."""
+    """Return how many new questions there are beside those that were frozen, if they are enough, or None.
+
+    Synthetic ones count only while there are no real ones: another writer writes others.
+    """
     known = {pair.id for pair in frozen}
     before = Counter(pair.origin for pair in frozen)
     new = Counter(pair.origin for pair in drawn if pair.id not in known)
-    for origin, n in new.items():
-        if n >= share * before[origin]:
-            return f"{n} more {origin} questions beside the {before[origin]}"
+    deciding = Origin.REAL if new[Origin.REAL] or before[Origin.REAL] else Origin.SYNTHETIC
+    if new[deciding] and new[deciding] >= share * before[deciding]:
+        return f"{new[deciding]} more {deciding} questions beside the {before[deciding]}"
     return None
 
 

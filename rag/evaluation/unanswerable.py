@@ -79,6 +79,14 @@ def unanswerable_questions(asked: Sequence[QueryPair], chunks: Sequence[Chunk], 
     return tuple(question for _, question in made)
 
 
+def still_unanswerable(questions: Sequence[str], chunks: Sequence[Chunk]) -> tuple[str, ...]:
+    """Return those questions that no sentence of these chunks answers; documents may have come since they were made."""
+    from rag.chat.refusals import Sentences
+
+    sentences = Sentences([chunk.text for chunk in chunks])
+    return tuple(question for question in questions if not sentences.may_answer(question))
+
+
 def refusals(
     retriever: "Retriever", questions: Sequence[str], answerable: Sequence[str], threshold: float, n_passages: int
 ) -> Refusals | None:

@@ -1,7 +1,7 @@
 """Experiments as they are kept: begun, looked up, ended."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
@@ -60,6 +60,8 @@ class Experiment(BaseModel):
     """Why it ended."""
     started_at: datetime
     ended_at: datetime | None
+    rests_until: datetime | None
+    """When it is to be looked at again; None before the first look."""
 
     @property
     def key(self) -> str:
@@ -76,8 +78,7 @@ def begin(
     :raises ConfigError: if the share is not.
     :raises ExperimentRefused: if one runs, or the control does not serve any more.
     """
-    if not 0 < share < 1:
-        raise ConfigError(f"a share of {share} compares nothing: give one above 0 and below 1")
+    require_share(share)
     collection = control.collection
     with database.session() as session:
         database.lock(session, f"experiments/{collection}")
@@ -96,6 +97,15 @@ def begin(
         session.add(row)
         session.flush()
         return _fact(row)
+
+
+def require_share(share: float) -> None:
+    """Check that a variant's share leaves users to both sides.
+
+    :raises ConfigError: if it does not.
+    """
+    if not 0 < share < 1:
+        raise ConfigError(f"a share of {share} compares nothing: give one above 0 and below 1")
 
 
 def require_none(session: Session, collection: str) -> None:
@@ -145,22 +155,28 @@ def move(database: Database, experiment: Experiment, control: Release, variant: 
         return _fact(row)
 
 
-def keep_look(database: Database, experiment: Experiment, seen: Look) -> bool:
-    """Keep what was seen of an experiment, unless something was found before; returns whether it still runs."""
-    with database.session() as session:
-        row = _locked(database, session, experiment)
-        if row.state == ExperimentState.RUNNING and row.finding is None:
-            row.look = seen.model_dump(mode="json")
-            row.finding = None if seen.finding is Finding.GO_ON else seen.finding
-        return row.state == ExperimentState.RUNNING
+def keep_look(database: Database, experiment: Experiment, seen: Look, rest: timedelta = timedelta()) -> bool:
+    """Keep what was seen of an experiment, unless something was found before; returns whether it still runs.
 
-
-def end(database: Database, experiment: Experiment, state: ExperimentState, reason: str) -> Experiment:
-    """End an experiment; nothing changes if it has ended already."""
+    :param rest: how long it need not be looked at again.
+    """
     with database.session() as session:
         row = _locked(database, session, experiment)
         if row.state == ExperimentState.RUNNING:
-            row.state, row.reason, row.ended_at = state, reason, utc_now()
+            row.rests_until = utc_now() + rest
+            if row.finding is None:
+                row.look = seen.model_dump(mode="json")
+                row.finding = None if seen.finding is Finding.GO_ON else seen.finding
+        return row.state == ExperimentState.RUNNING
+
+
+def end(database: Database, experiment: Experiment, state: ExperimentState, reason: str) -> Experiment | None:
+    """End an experiment and return it; None if it had ended already, of which nothing changes."""
+    with database.session() as session:
+        row = _locked(database, session, experiment)
+        if row.state != ExperimentState.RUNNING:
+            return None
+        row.state, row.reason, row.ended_at = state, reason, utc_now()
         return _fact(row)
 
 
@@ -171,11 +187,10 @@ def stop(database: Database, collection: str, experiment_id: int | None, reason:
     :raises ExperimentRefused: if it has ended.
     """
     experiment = get_experiment(database, collection, experiment_id)
-    if experiment.state is not ExperimentState.RUNNING:
-        raise ExperimentRefused(
-            f"experiment {experiment.id} has ended already ({experiment.reason}): see `ragloop experiments list`"
-        )
-    return end(database, experiment, ExperimentState.STOPPED, reason)
+    if (stopped := end(database, experiment, ExperimentState.STOPPED, reason)) is not None:
+        return stopped
+    why = get_experiment(database, collection, experiment.id).reason
+    raise ExperimentRefused(f"experiment {experiment.id} has ended already ({why}): see `ragloop experiments list`")
 
 
 def untold(database: Database) -> Sequence[Experiment]:

@@ -1,31 +1,26 @@
 """What became of the questions that were asked within an experiment, and what their users said of the answers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import update
-from sqlalchemy.orm import defer
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, select
 
-from rag.config import Harm, Outcome
+from rag.config import AnsweringConfig, Harm, Outcome
+from rag.errors import ConfigError
 from rag.experiments.experiment import Experiment
 from rag.experiments.look import Look, look
 from rag.experiments.users import Answer, Users, counted_users
-from rag.feedback.signals import VOTES, FeedbackKind
 from storage.database import Database
-from storage.tables import ExposureRow, FeedbackRow, InteractionRow
+from storage.tables import ExposureRow, InteractionRow
 
 IN_FLIGHT = timedelta(minutes=2)
 """By then an answer has come to its end, or never will: nothing is looked at before, since it would change."""
-_AT_ONCE = 500
-"""Ids in one query: a database takes no more than some thousands."""
 
 
 class Seen(NamedTuple):
     """A question asked within an experiment, and what became of it."""
 
-    exposure_id: int
     user: str
     at: datetime
     treated: bool
@@ -38,6 +33,19 @@ class Seen(NamedTuple):
     support: float | None
     total_s: float | None
     satisfaction: float | None
+
+
+def require_answers_in_time(config: AnsweringConfig) -> None:
+    """Check that no answer may take longer than what is waited for.
+
+    :raises ConfigError: if one may.
+    """
+    longest_s = config.first_piece_s + config.total_s * len(config.generators)
+    if longest_s > IN_FLIGHT.total_seconds():
+        raise ConfigError(
+            f"an answer may take {longest_s:g} s, longer than the {IN_FLIGHT.total_seconds():g} s after which an "
+            "experiment takes it for an error: lower answering.total_s or answering.first_piece_s"
+        )
 
 
 def worth(seen: Seen, outcome: Outcome) -> float | None:
@@ -64,24 +72,13 @@ def look_at(database: Database, experiment: Experiment, now: datetime) -> Look:
     """Look at what is known of an experiment; nothing changes."""
     now, config = now - IN_FLIGHT, experiment.config
     with database.reading() as session:
-        seen = _seen(session, experiment, _due(session, experiment, now))
+        seen = _seen(session, experiment)
     by_outcome = _users(seen, lambda each: worth(each, config.outcome), config.window_h, now)
     rails = {
         rail.metric: _users(seen, lambda each, m=rail.metric: harm(each, m, config.slow_s), rail.window_h, now)  # type: ignore[misc]
         for rail in config.guard_rails
     }
     return look(by_outcome, rails, config)
-
-
-def close_windows(database: Database, experiment: Experiment, now: datetime) -> None:
-    """Keep what was said of an answer in the window of its user, for good: a later change of mind changes nothing."""
-    now -= IN_FLIGHT
-    with database.reading() as session:
-        due = _due(session, experiment, now)
-    if due:
-        rows = [{"id": id_, "closed": True, "satisfaction": satisfaction} for id_, satisfaction in due.items()]
-        with database.session() as session:
-            session.execute(update(ExposureRow), rows)
 
 
 def _has_error(seen: Seen) -> bool:
@@ -96,9 +93,8 @@ def _users(seen: Sequence[Seen], measure: Callable[[Seen], float | None], window
     return counted_users(answers, timedelta(hours=window_h), now)
 
 
-def _seen(session: Session, experiment: Experiment, due: Mapping[int, float | None]) -> list[Seen]:
+def _seen(session: Session, experiment: Experiment) -> list[Seen]:
     asked = (
-        ExposureRow.id,
         ExposureRow.user_fingerprint,
         ExposureRow.at,
         ExposureRow.treated,
@@ -113,7 +109,6 @@ def _seen(session: Session, experiment: Experiment, due: Mapping[int, float | No
     rows = session.exec(query.where(ExposureRow.experiment_id == experiment.id))
     return [
         Seen(
-            exposure_id=id_,
             user=user,
             at=at,
             treated=treated,
@@ -123,47 +118,7 @@ def _seen(session: Session, experiment: Experiment, due: Mapping[int, float | No
             found=found,
             support=support,
             total_s=(timings or {}).get("total"),
-            satisfaction=due.get(id_, satisfaction),
+            satisfaction=satisfaction,
         )
-        for id_, user, at, treated, chance, failed, satisfaction, interaction_id, found, support, timings in rows
+        for user, at, treated, chance, failed, satisfaction, interaction_id, found, support, timings in rows
     ]
-
-
-def _due(session: Session, experiment: Experiment, now: datetime) -> dict[int, float | None]:
-    """Return what was said in the windows that have passed and are not closed, by the exposure's id."""
-    window = timedelta(hours=experiment.config.window_h)
-    own = ExposureRow.experiment_id == experiment.id
-    user, began = ExposureRow.user_fingerprint, func.min(ExposureRow.at).label("began")
-    first = select(user, began).where(own).group_by(user).subquery()
-    query = select(ExposureRow, first.c.began).join(first, first.c.user_fingerprint == ExposureRow.user_fingerprint)
-    rows = session.exec(query.where(own, ~col(ExposureRow.closed), first.c.began <= now - window)).all()
-    said = _votes(session, [row.interaction_id for row, _ in rows])
-    due: dict[int, float | None] = {}
-    for row, start in rows:
-        assert row.id is not None
-        vote = said.get((row.interaction_id, row.user_fingerprint))
-        due[row.id] = vote.worth if vote is not None and vote.at < start + window else None
-    return due
-
-
-class _Vote(NamedTuple):
-    worth: float
-    at: datetime
-
-
-def _votes(session: Session, interaction_ids: Sequence[str]) -> dict[tuple[str, str], _Vote]:
-    """Return the users' votes on answers, by interaction and user; each has one."""
-    votes = {}
-    for first in range(0, len(interaction_ids), _AT_ONCE):
-        some = col(FeedbackRow.interaction_id).in_(interaction_ids[first : first + _AT_ONCE])
-        query = select(FeedbackRow).where(some, col(FeedbackRow.kind).in_(VOTES))
-        for row in session.exec(query.options(defer(FeedbackRow.text))):  # type: ignore[arg-type]
-            if row.user_fingerprint is not None:
-                vote = _Vote(_satisfaction(FeedbackKind(row.kind), row.value), row.created_at)
-                votes[row.interaction_id, row.user_fingerprint] = vote
-    return votes
-
-
-def _satisfaction(kind: FeedbackKind, value: float | None) -> float:
-    """Return what a vote says, 0 to 1."""
-    return float(kind is FeedbackKind.THUMB_UP) if value is None else (value - 1) / 4

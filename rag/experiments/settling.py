@@ -1,13 +1,14 @@
 """Experiments end by themselves: in a promotion, or with the control for everybody."""
 
 import logging
+import time
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from rag.experiments.experiment import Experiment, ExperimentState, end, keep_look, move, running
+from rag.experiments.experiment import Experiment, ExperimentState, end, get_experiment, keep_look, move, running
 from rag.experiments.following import following_variant
 from rag.experiments.look import Finding
-from rag.experiments.outcomes import close_windows, look_at
+from rag.experiments.outcomes import look_at
 from storage.columns import utc_now
 from storage.database import Database
 from storage.errors import ProductionMoved, ReleaseWithdrawn
@@ -15,13 +16,17 @@ from storage.registry import Registry, Release, ReleaseState
 
 logger = logging.getLogger(__name__)
 
+_REST_S, _REST = 15.0, 20
+"""Seconds between two looks at an experiment, and how many times as long as a look took: people who ask come first."""
+
 
 def settle(database: Database, now: datetime | None = None) -> Sequence[Experiment]:
     """Look at the experiments that run, and end those of which something is found; return what ended.
 
     A winner is promoted, in the place of the control alone. Any other variant that was a candidate is kept out. An
     experiment ends, too, once something else serves than its control, or its variant was withdrawn; new documents alone
-    are no end where the variant can follow. It may run any number of times, and from several places.
+    are no end where the variant can follow. It may run any number of times, and from several places: what one of them
+    has looked at rests a while.
     """
     ended = []
     for experiment in running(database):
@@ -44,16 +49,19 @@ def looked(database: Database, experiment: Experiment) -> Experiment:
 
 
 def _settled(database: Database, experiment: Experiment, now: datetime) -> Experiment | None:
-    """Return an experiment that has ended; None if it goes on."""
+    """Return an experiment that has ended just now; None if it goes on, or somebody else ended it."""
     registry, control, variant = Registry(database), experiment.control_id, experiment.variant_id
     production = registry.production(experiment.collection)
     if production is None or production.id != control:
         return _overtaken(database, registry, experiment, production)
     if registry.get(experiment.collection, variant).state is ReleaseState.WITHDRAWN:
         return end(database, experiment, ExperimentState.STOPPED, f"release {variant} was withdrawn")
-    close_windows(database, experiment, now)
+    if experiment.rests_until is not None and now < experiment.rests_until:
+        return None
+    began = time.monotonic()
     seen = look_at(database, experiment, now)
-    if not keep_look(database, experiment, seen) or seen.finding is Finding.GO_ON:
+    rest = timedelta(seconds=max(_REST_S, _REST * (time.monotonic() - began)))
+    if not keep_look(database, experiment, seen, rest) or seen.finding is Finding.GO_ON:
         return None
     reason = f"{experiment.key} ({experiment.name}): {seen.reason}"
     if seen.finding is not Finding.WINNER:
@@ -62,7 +70,9 @@ def _settled(database: Database, experiment: Experiment, now: datetime) -> Exper
         return end(database, experiment, ExperimentState.STOPPED, seen.reason)
     try:
         registry.promote(experiment.collection, variant, reason, instead_of=control)
-    except (ProductionMoved, ReleaseWithdrawn) as error:
+    except ProductionMoved:
+        return None  # what serves now is followed, or ends it, the next time
+    except ReleaseWithdrawn as error:
         return end(database, experiment, ExperimentState.STOPPED, f"{seen.reason}; not promoted: {error}")
     return end(database, experiment, ExperimentState.PROMOTED, seen.reason)
 
@@ -71,11 +81,17 @@ def _overtaken(
     database: Database, registry: Registry, experiment: Experiment, serving: Release | None
 ) -> Experiment | None:
     """End an experiment whose control does not serve any more, or let it follow new documents."""
+    # Somebody else may have promoted its variant, or moved or ended it, since it was read and before production was.
+    experiment = get_experiment(database, experiment.collection, experiment.id)
+    if experiment.state is not ExperimentState.RUNNING:
+        return None
     if serving is None:
         return end(database, experiment, ExperimentState.STOPPED, "nothing serves any more")
     if serving.id == experiment.variant_id and experiment.finding is Finding.WINNER and experiment.look:
         # Whoever promoted it did not live to note that.
         return end(database, experiment, ExperimentState.PROMOTED, experiment.look.reason)
+    if serving.id == experiment.control_id:
+        return None
     if (variant := following_variant(registry, experiment, serving)) is not None:
         logger.info("%s goes on with the documents of release %d", experiment.key, serving.id)
         move(database, experiment, serving, variant)

@@ -43,13 +43,16 @@ class Trials:
     def stream(self, collection: str, question: Question, way: Way | None = None) -> Generator[Event, None, None]:
         """Yield an answer's events, as `Engine.stream`; where an experiment runs, the user has a part in it.
 
-        :param way: how to answer; a question that names one has no part in an experiment.
+        A question that names no user or a way to answer has none.
+
+        :param way: how to answer; as the release decides unless given.
         :raises ReleaseNotFound, NoChatModel, ConfigError: as `Engines.of`.
         :raises UnreadableDocument, NoGenerator: as `Engine.stream`.
         """
         experiment = self._running(collection) if way is None else None
-        if experiment is not None and question.user_fingerprint is not None and self._compares_what_serves(experiment):
-            return self._drawn(experiment, question, question.user_fingerprint)
+        user = question.user_fingerprint if question.named else None
+        if experiment is not None and user is not None and self._serves(collection, experiment.control_id):
+            return self._drawn(experiment, question, user)
         return self._engines.of(collection, way).stream(question)
 
     def warm(self) -> None:
@@ -64,16 +67,24 @@ class Trials:
             with self._lock:
                 self._known = {each.collection: each for each in running(self._space.database)}
                 self._known_until = time.monotonic() + self._fresh_s
-                ended = self._engines.trials - self._known.keys()
-            for name in ended:
-                with suppress(RagloopError):
-                    self._engines.of(name)  # which takes the variant's engine over, if that serves now
-                self._engines.end_trial(name)
+            for name, release_id in self._engines.trials.items():
+                if name not in self._known:
+                    self._let_go(name, release_id)
         return self._known.get(collection)
 
-    def _compares_what_serves(self, experiment: Experiment) -> bool:
-        release = self._space.registry.production(experiment.collection)
-        return release is not None and release.id == experiment.control_id
+    def _let_go(self, collection: str, release_id: int) -> None:
+        """Let go of the engine of a variant, unless that serves now; whatever happens, others are to be answered."""
+        try:
+            if self._serves(collection, release_id):
+                self._engines.of(collection)  # which takes it over
+        except Exception:
+            logger.exception("what was tried in %s cannot be taken over: it is opened anew", collection)
+        finally:
+            self._engines.end_trial(collection)
+
+    def _serves(self, collection: str, release_id: int) -> bool:
+        release = self._space.registry.production(collection)
+        return release is not None and release.id == release_id
 
     def _drawn(self, experiment: Experiment, question: Question, user: str) -> Generator[Event, None, None]:
         drawn = assign(experiment.key, user, experiment.shares)

@@ -6,23 +6,20 @@ from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 
-class Answer(BaseModel):
+class Answer(NamedTuple):
     """One answer that a user was shown in an experiment, by the variant or by the control."""
-
-    model_config = ConfigDict(frozen=True)
 
     user: str
     at: datetime
     """When it was asked for: before the variant could make a difference."""
     treated: bool
     """Whether it came from the variant."""
-    chance: float = Field(gt=0, lt=1)
-    """How likely this user was to get the variant and not the control, by the shares of that time."""
-    outcome: float | None = Field(ge=0, le=1)
-    """None if nothing is known of it, such as when the user did not rate it."""
+    chance: float
+    """How likely this user was to get the variant and not the control, by the shares of that time; between 0 and 1."""
+    outcome: float | None
+    """0 to 1; None if nothing is known of it, such as when the user did not rate it."""
 
 
 class Users(NamedTuple):

@@ -11,7 +11,8 @@ from rag.answering.manner import Manner
 from rag.answering.prompts import load_template
 from rag.config import Config, RetrievalConfig
 from rag.errors import ConfigError
-from rag.experiments.experiment import Experiment, ExperimentRefused, begin, require_none
+from rag.experiments.experiment import Experiment, ExperimentRefused, begin, require_none, require_share
+from rag.experiments.outcomes import require_answers_in_time
 from rag.releases import named_release, serving_release, with_manner
 from rag.workspace import Workspace
 from storage.errors import RagloopError, ReleaseWithdrawn
@@ -50,8 +51,11 @@ def start_experiment(
     :param variant: a release's id, or a change, of which a candidate is made.
     :raises ReleaseNotFound, ReleaseWithdrawn: as `named_release`, or if the release cannot serve again.
     :raises ExperimentRefused: if an experiment runs, the variant serves or holds other documents than what serves.
-    :raises ConfigError, NoChatModel: if a change cannot be made, or the share is not between 0 and 1.
+    :raises ConfigError, NoChatModel: if a change cannot be made, the share is not between 0 and 1, or an answer may
+        take too long.
     """
+    require_share(share)
+    require_answers_in_time(config.answering)
     with space.database.reading() as session:
         require_none(session, collection)
     control = serving_release(space, collection)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlmodel import Session, col, select
 
 from rag.corpus.deleted import deleted_ids
+from rag.experiments.votes import count_vote
 from rag.feedback.claims import lock_feedback
 from rag.feedback.outbox import write_event
 from rag.feedback.redaction import redact
@@ -47,7 +48,7 @@ def record_feedback(database: Database, feedback: Feedback, threshold: int) -> i
     A person has one vote for an answer and one reaction of each other kind to a passage or answer: the latest stands
     for those before, and the same again adds nothing. Who has no fingerprint is one person for each answer. If
     `threshold` reactions are then new to the collection, the event that says so is written in the same transaction:
-    one for each watermark.
+    one for each watermark. So is what a vote says in an experiment.
 
     :raises InteractionNotFound: if there is no such interaction.
     :raises PassageNotFound: if its passage is not one that was shown or lies in the collection.
@@ -74,6 +75,7 @@ def record_feedback(database: Database, feedback: Feedback, threshold: int) -> i
                 session.delete(replaced)
             session.add(row)  # under a new id, so that a change of mind is new to the next retraining
             session.flush()
+            count_vote(session, row)
             write_event(session, collection, threshold)
         assert row.id is not None
         return row.id

@@ -1,7 +1,7 @@
 """What is worth telling somebody: a target that is missed for sure, and drift for the worse."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import datetime
 from typing import NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -50,26 +50,35 @@ class Alert(BaseModel):
 
 
 class RaisedAlert(Alert):
-    """An alert, and since when it stands."""
+    """An alert, and since when it stands or stood."""
 
-    since: date
+    since: datetime
+    ended: bool = False
+    told: bool = False
+    """Whether what it has come to, its beginning or its end, was sent."""
 
-    def event_id(self, collection: str, event: str) -> UUID:
-        """Return the id of an event about it: the same each time, so that it is taken for one however often it is sent.
+    def event_id(self, collection: str) -> UUID:
+        """Return the id of the event about it: the same each time, so that it is one however often it is sent."""
+        return uuid5(NAMESPACE_URL, f"ragloop:{collection}:{self.metric}:{self.since.isoformat()}:{self.event}")
 
-        :param event: `raised` or `ended`.
-        """
-        return uuid5(NAMESPACE_URL, f"ragloop:{collection}:{self.metric}:{self.since.isoformat()}:{event}")
+    @property
+    def event(self) -> str:
+        """What there is to tell."""
+        return "ended" if self.ended else "raised"
 
 
 class Changed(NamedTuple):
     """What has become of alerts."""
 
-    raised: list[RaisedAlert]
-    """That were not there before."""
     standing: list[RaisedAlert]
-    """All that stand now, those that were raised just now too."""
+    """All that stand now."""
     ended: list[RaisedAlert]
+    """Whose end was not told yet."""
+
+    @property
+    def untold(self) -> list[RaisedAlert]:
+        """What is to be sent, those that ended first."""
+        return [*self.ended, *(alert for alert in self.standing if not alert.told)]
 
 
 def alerts(recent: Sequence[Asked], use: Use, drift: DriftReport, config: MonitoringConfig) -> list[Alert]:
@@ -89,16 +98,19 @@ def alerts(recent: Sequence[Asked], use: Use, drift: DriftReport, config: Monito
     return [alert for alert in found if alert is not None]
 
 
-def changed(now: Sequence[Alert], before: Sequence[RaisedAlert], today: date) -> Changed:
-    """Return which alerts are new and which have ended; one that stands keeps its day, so it is raised once."""
-    since = {alert.metric: alert.since for alert in before}
-    standing = [RaisedAlert(**alert.model_dump(), since=since.get(alert.metric, today)) for alert in now]
+def changed(now: Sequence[Alert], before: Sequence[RaisedAlert], at: datetime) -> Changed:
+    """Return which alerts stand and which have ended; one that stands keeps its time, so it is told once.
+
+    :param before: what was left then: what stood, and what had ended without that it was told.
+    """
+    stood = {alert.metric: alert for alert in before if not alert.ended}
+    standing = []
+    for alert in now:
+        since, told = (known.since, known.told) if (known := stood.get(alert.metric)) else (at, False)
+        standing.append(RaisedAlert(**alert.model_dump(), since=since, told=told))
     metrics = {alert.metric for alert in now}
-    return Changed(
-        raised=[alert for alert in standing if alert.metric not in since],
-        standing=standing,
-        ended=[alert for alert in before if alert.metric not in metrics],
-    )
+    over = (alert for alert in before if alert.ended or alert.metric not in metrics)
+    return Changed(standing, [alert.model_copy(update={"ended": True, "told": False}) for alert in over])
 
 
 def _missed(metric: str, found: Estimate | None, target: float, said: str) -> Alert | None:
@@ -126,14 +138,15 @@ def _drifted(metric: Drift, drift: DriftReport, config: MonitoringConfig) -> Ale
 
 def _said(metric: Drift, drift: DriftReport) -> str:
     before, now = metric.before or 0.0, metric.now or 0.0
+    n_before, n_now = drift.counted(metric)
     if metric.metric == QUESTIONS:
         return (
-            f"{now:.0%} of {metric.n_now} questions since {drift.since} are on topics that were hardly asked about "
+            f"{now:.0%} of {n_now} questions since {drift.since} are on topics that were hardly asked about "
             f"from {drift.reference_since} on, {before:.0%} would be by chance"
         )
     was, is_now = (f"{each:.0%}" if metric.metric == UNANSWERED else f"{each:.3g}" for each in (before, now))
     said = (
-        f"{_NAMES[metric.metric]}: {is_now} in {metric.n_now} since {drift.since}, {was} in {metric.n_before} from "
+        f"{_NAMES[metric.metric]}: {is_now} in {n_now} since {drift.since}, {was} in {n_before} from "
         f"{drift.reference_since} on, distributions {metric.shift:.2f} apart"
     )
     if drift.releases:

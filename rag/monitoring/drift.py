@@ -72,7 +72,7 @@ class DriftDay(BaseModel):
     day: date
     questions: int
     novel: float | None
-    """Share on new topics."""
+    """Share on new topics, of those that were compared."""
     score: float | None
     support: float | None
     latency_s: float | None
@@ -89,6 +89,10 @@ class DriftReport(BaseModel):
     since: date
     """First day of the recent window."""
     reference_since: date
+    sampled_before: bool = False
+    """Whether no more than some answers of the reference were compared, drawn at random."""
+    sampled_now: bool = False
+    """Whether the same was done in the recent window; days are counted whole."""
     metrics: tuple[Drift, ...]
     by_day: tuple[DriftDay, ...]
     releases: tuple[int, ...]
@@ -99,6 +103,10 @@ class DriftReport(BaseModel):
     def of(self, metric: str) -> Drift:
         """Return one of them."""
         return next(drift for drift in self.metrics if drift.metric == metric)
+
+    def counted(self, drift: Drift) -> tuple[str, str]:
+        """Say of how many answers one of them is, before and now."""
+        return _counted(drift.n_before, self.sampled_before), _counted(drift.n_now, self.sampled_now)
 
 
 def sampled(windows: Windows, config: MonitoringConfig) -> Windows:
@@ -116,23 +124,26 @@ def sampled(windows: Windows, config: MonitoringConfig) -> Windows:
 def drift(
     windows: Windows, vectors: Mapping[str, Vectors], since: tuple[date, date], config: MonitoringConfig
 ) -> DriftReport:
-    """Compare the windows.
+    """Compare samples of the windows, and tell each recent day as a whole.
 
-    :param vectors: of the questions by id, each float32 (dim,), L2-normalized.
+    :param vectors: of the sampled questions by id, each float32 (dim,), L2-normalized.
     :param since: the first days of the reference and of the recent window.
     """
-    known = windows.where(lambda asked: asked.id in vectors)
+    compared = sampled(windows, config)
+    known = compared.where(lambda asked: asked.id in vectors)
     questions, new = _questions(known, vectors, config)
-    metrics = [questions, *(_metric(metric, windows, config) for metric in _VALUES)]
+    metrics = [questions, *(_metric(metric, compared, config) for metric in _VALUES)]
     adjusted = holm([metric.p_value for metric in metrics if metric.untested is None])
     corrected = {m.metric: p for m, p in zip((m for m in metrics if m.untested is None), adjusted, strict=True)}
     return DriftReport(
         since=since[1],
         reference_since=since[0],
+        sampled_before=len(compared.reference) < len(windows.reference),
+        sampled_now=len(compared.recent) < len(windows.recent),
         metrics=tuple(_settled(metric, corrected.get(metric.metric), config) for metric in metrics),
-        by_day=tuple(_days(windows.recent, new)),
+        by_day=tuple(_days(windows.recent, {asked.id: asked.id in new for asked in known.recent})),
         releases=tuple(sorted({a.release_id for a in windows.recent} - {a.release_id for a in windows.reference})),
-        novel=tuple(asked.id for asked in windows.recent if asked.id in new),
+        novel=tuple(asked.id for asked in compared.recent if asked.id in new),
     )
 
 
@@ -212,7 +223,8 @@ def _untested(windows: Windows, config: MonitoringConfig) -> str | None:
     return f"too few to tell: {len(windows.recent)} beside {len(windows.reference)} before, {config.min_answers} needed"
 
 
-def _days(recent: Sequence[Asked], new: set[str]) -> list[DriftDay]:
+def _days(recent: Sequence[Asked], new: Mapping[str, bool]) -> list[DriftDay]:
+    """Return the days; `new` says of each question that was compared whether it is on a new topic."""
     days: dict[date, list[Asked]] = {}
     for asked in recent:
         days.setdefault(asked.day, []).append(asked)
@@ -220,7 +232,7 @@ def _days(recent: Sequence[Asked], new: set[str]) -> list[DriftDay]:
         DriftDay(
             day=day,
             questions=len(own),
-            novel=_typical([float(asked.id in new) for asked in own], np.mean),
+            novel=_typical([new.get(asked.id) for asked in own], np.mean),
             score=_typical([_VALUES[SCORE](asked) for asked in own]),
             support=_typical([_VALUES[SUPPORT](asked) for asked in own]),
             latency_s=_typical([_VALUES[LATENCY](asked) for asked in own]),
@@ -228,6 +240,10 @@ def _days(recent: Sequence[Asked], new: set[str]) -> list[DriftDay]:
         )
         for day, own in days.items()
     ]
+
+
+def _counted(n: int, is_sample: bool) -> str:
+    return f"a sample of {n}" if is_sample else str(n)
 
 
 def _typical(values: Sequence[float | None], of: Callable[..., np.floating] = np.median) -> float | None:

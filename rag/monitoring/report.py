@@ -12,7 +12,7 @@ from rag.monitoring.alerts import Alert, alerts
 from rag.monitoring.drift import QUESTIONS, DriftReport, Windows, drift, sampled
 from rag.monitoring.topics import Topic, topics
 from rag.monitoring.traffic import Asked, first_uses, load_questions, load_traffic
-from rag.monitoring.unanswered import unanswered
+from rag.monitoring.unanswered import latest, unanswered
 from rag.monitoring.use import DAY, WEEK, Usage, Use, monday, usage, use_of
 from rag.releases import serving_release
 from storage.columns import utc_now
@@ -88,14 +88,15 @@ def monitor(
     first = first_uses(space.database, collection)
     recent = use_of((recent_since, DAY * limits.recent_days, windows.recent), first, limits)
 
-    # Texts and vectors of those questions alone that drift and topics are about.
+    # However many ask, no more questions are opened than that: what is compared, the last that lack an answer, and the
+    # last answered ones, which may have been asked in the same words.
     compared = sampled(windows, limits)
-    shown = [each for each in asked if each.day >= shown_since]
-    texts = load_questions(space.database, (each.id for each in [*compared.both, *shown]))
-    lacking = unanswered(shown, texts)[-limits.max_questions :]
+    last = latest((each for each in asked if each.day >= shown_since), limits.max_questions)
+    texts = load_questions(space.database, (each.id for each in [*compared.both, *last]))
+    lacking = unanswered(last, texts)
     vectors = _vectors([*compared.both, *lacking], texts, embed or opened)
 
-    found = drift(compared, vectors, (reference_since, recent_since), limits)
+    found = drift(windows, vectors, (reference_since, recent_since), limits)
     novel = set(found.novel) if found.of(QUESTIONS).found else set()
     return Monitoring(
         collection=collection,

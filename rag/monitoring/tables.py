@@ -76,17 +76,20 @@ def retention_rows(cohorts: Iterable[Cohort]) -> list[Row]:
 
 def drift_rows(drift: DriftReport) -> list[Row]:
     """Return a row for each thing that may drift."""
-    return [
-        {
-            "what": metric.metric,
-            "before (n)": _typical(metric.before, metric.n_before),
-            "now (n)": _typical(metric.now, metric.n_now),
-            "shift": "" if metric.untested else f"{metric.shift:.3f}",
-            "p": "" if metric.untested else f"{metric.p_value:.4f}",
-            "drift": _verdict(metric),
-        }
-        for metric in drift.metrics
-    ]
+    rows: list[Row] = []
+    for metric in drift.metrics:
+        n_before, n_now = drift.counted(metric)
+        rows.append(
+            {
+                "what": metric.metric,
+                "before (n)": _typical(metric.before, n_before),
+                "now (n)": _typical(metric.now, n_now),
+                "shift": "" if metric.untested else f"{metric.shift:.3f}",
+                "p": "" if metric.untested else f"{metric.p_value:.4f}",
+                "drift": _verdict(metric),
+            }
+        )
+    return rows
 
 
 def drift_day_rows(drift: DriftReport) -> list[Row]:
@@ -145,7 +148,7 @@ def _ms(use: Use, which: str) -> str:
     return "" if found is None else f"{1000 * getattr(found, which):.0f}"
 
 
-def _typical(value: float | None, n: int) -> str:
+def _typical(value: float | None, n: str) -> str:
     return f"({n})" if value is None else f"{value:.3f} ({n})"
 
 

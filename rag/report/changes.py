@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from storage.artifacts import ArtifactRef, ArtifactStore, Manifest
+from storage.errors import ArtifactMissing
 from storage.release import CHAT_ROUTER, MANNER, Release
 
 Row = dict[str, Any]
@@ -17,7 +18,10 @@ _NAMED = 30
 
 def manifest_of(store: ArtifactStore, ref: ArtifactRef | None) -> Manifest | None:
     """Return the manifest of an artifact; None if there is none, or it went with a deleted document."""
-    return store.manifest(ref) if ref and store.find(ref.kind, ref.digest) else None
+    try:
+        return store.manifest(ref) if ref else None
+    except ArtifactMissing:
+        return None
 
 
 def lineage_ref(release: Release, name: str) -> ArtifactRef | None:

@@ -12,7 +12,6 @@ from rag.evaluation.way_artifact import KIND as ANSWERS
 from rag.evaluation.way_artifact import load_way_report
 from rag.evaluation.way_report import F1, ROUTED, WayReport
 from rag.judgement import judged_reports
-from rag.releases import last_judgement
 from rag.report.changes import (
     Row,
     document_rows,
@@ -28,6 +27,8 @@ from storage.artifacts import ArtifactRef, Manifest
 from storage.registry import Evaluation, Promotion
 from storage.release import Release
 
+SHOWN = 50
+"""Releases of a collection, at most."""
 _SEARCHED = ("embedder", "index", "reranker")
 
 
@@ -59,7 +60,7 @@ class ReleaseReport:
     training: dict[str, list[Row]]
     costs: list[Row]
     releases: list[tuple[Release, Evaluation | None]]
-    """All of the collection, each with the verdict on it, oldest first."""
+    """The last `SHOWN` of the collection, each with the last verdict on it, oldest first."""
     changes: list[Promotion]
     """Of what serves the collection, oldest first."""
     written_at: datetime
@@ -68,7 +69,8 @@ class ReleaseReport:
 def release_report(space: Workspace, release: Release) -> ReleaseReport:
     """Gather what is known of a release; what went with a deleted document is left out."""
     store, registry = space.artifacts, space.registry
-    judgement = last_judgement(space, release)
+    judgements = registry.judgements(release.collection)
+    judgement = judgements.get(release.id)
     other = judgement.against_id if judgement else release.parent_id
     against = registry.get(release.collection, other) if other else None
     verdict = Verdict.model_validate(judgement.metrics) if judgement else None
@@ -95,7 +97,7 @@ def release_report(space: Workspace, release: Release) -> ReleaseReport:
         lineage=lineage_rows(space, release, against, judgement),
         training=training_rows(space, release),
         costs=cost_rows(space, release, judgement),
-        releases=[(each, last_judgement(space, each)) for each in registry.list(release.collection)],
+        releases=[(each, judgements.get(each.id)) for each in registry.list(release.collection)[-SHOWN:]],
         changes=list(registry.history(release.collection)),
         written_at=datetime.now(UTC),
     )

@@ -8,11 +8,11 @@ from rag.evaluation.significance import look_confidence
 from rag.evaluation.tables import comparison_rows
 from rag.report.answers import answer_sections
 from rag.report.changes import Row
-from rag.report.facts import ReleaseReport
+from rag.report.facts import SHOWN, ReleaseReport
 from rag.report.rankings import alone_section, ranking_sections
 from rag.report.section import Picture, Section, Table
 from rag.report.texts import Texts
-from storage.release import ReleaseState
+from storage.release import Promotion, ReleaseState
 
 _STATES = {
     ReleaseState.CANDIDATE: "It is a candidate.",
@@ -24,10 +24,13 @@ _STATES = {
 
 
 def headline(report: ReleaseReport) -> str:
-    """Return what was decided, in two words."""
+    """Return what was decided, and what came of it, in a few words."""
     if report.verdict is None:
         return "not judged"
-    return "promoted" if report.verdict.decision is Decision.PROMOTE else "kept out"
+    served = _promotion_since(report) is not None
+    if report.verdict.decision is Decision.PROMOTE:
+        return "promoted" if served else "to be promoted, did not serve"
+    return "kept out, promoted since" if served else "kept out"
 
 
 def title_of(report: ReleaseReport) -> str:
@@ -39,9 +42,22 @@ def sentence(report: ReleaseReport) -> str:
     """Return the decision in one sentence with its numbers."""
     if report.verdict is None or report.against is None:
         return f"No verdict: {report.release.reason}."
+    other, reason, since = report.against.id, report.verdict.reason, _promotion_since(report)
     if report.verdict.decision is Decision.PROMOTE:
-        return f"Promoted in the place of release {report.against.id}: {report.verdict.reason}."
-    return f"Kept out, release {report.against.id} stayed: {report.verdict.reason}."
+        if since is None:
+            return f"To be promoted in the place of release {other}, did not serve: {reason}."
+        return f"Promoted in the place of release {other}: {reason}."
+    said = f"Kept out, release {other} stayed: {reason}."
+    return said if since is None else f"{said} Promoted since: {since.reason}."
+
+
+def _promotion_since(report: ReleaseReport) -> Promotion | None:
+    """Return how a release came to serve after its verdict: by that, by hand, or by an experiment."""
+    if report.judgement is None:
+        return None
+    own = (each for each in report.changes if each.release_id == report.release.id and each.action == "promote")
+    judged = report.judgement.created_at
+    return next((each for each in own if each.at >= judged), None)
 
 
 def sections(report: ReleaseReport, texts: Texts | None = None) -> list[Section]:
@@ -159,9 +175,9 @@ def _history(report: ReleaseReport) -> Section:
         rows.append(row)
     changes: list[Row] = [
         {"when": each.at, "what": each.action, "release": str(each.release_id), "why": each.reason}
-        for each in report.changes
+        for each in report.changes[-SHOWN:]
     ]
     picture = history_picture(verdicts, report.metric, f"Releases of {report.release.collection} that were judged")
     title = f"{report.metric} of the judged releases beside what served: promoted or kept out"
-    tables = [Table("All releases", rows), Table("Changes of what serves", changes)]
+    tables = [Table(f"Releases, the last {SHOWN} at most", rows), Table("Changes of what serves", changes)]
     return Section("history", "History", pictures=[Picture(title, picture)] if verdicts else [], tables=tables)

@@ -25,7 +25,7 @@ def validation_score(store: ArtifactStore, embedder: ArtifactRef, pairs: Artifac
     """Return what an embedder scores on the validation questions of `pairs`, the same for all embedders of a search.
 
     What a training notes of itself is measured beside its own training passages, which another mix of pairs changes.
-    The evaluation questions are not opened.
+    The evaluation questions are opened with the others, to see that none is among them; they are not asked.
 
     :raises EmptyCorpus: if no question validates.
     """

@@ -1,7 +1,7 @@
 """What a search has tried, and what came of it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -26,12 +26,31 @@ class Trial(BaseModel):
     score: Score
 
 
+class FailedTrial(BaseModel):
+    """Settings that no embedder could be trained with."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    settings: TrialSettings
+    why: str
+
+
 class Search(BaseModel):
     """All trials of a search, as they came."""
 
     model_config = ConfigDict(frozen=True)
 
     trials: tuple[Trial, ...]
+    failed: tuple[FailedTrial, ...] = ()
+
+    @classmethod
+    def of(cls, tried: Sequence[Trial | FailedTrial]) -> Self:
+        """Return what came of all that was tried."""
+        return cls(
+            trials=tuple(trial for trial in tried if isinstance(trial, Trial)),
+            failed=tuple(trial for trial in tried if isinstance(trial, FailedTrial)),
+        )
 
     @property
     def best(self) -> Trial:
@@ -39,9 +58,9 @@ class Search(BaseModel):
         return max(self.trials, key=lambda trial: trial.score.mrr)
 
 
-def trial_rows(trials: Sequence[Trial]) -> list[dict[str, Any]]:
-    """Return the trials as rows, the best first."""
-    return [
+def trial_rows(search: Search) -> list[dict[str, Any]]:
+    """Return the trials as rows, the best first, those that failed last."""
+    rows: list[dict[str, Any]] = [
         {
             "trial": f"{trial.number}{' (in force)' if trial.number == 0 else ''}",
             **trial.settings.model_dump(),
@@ -50,5 +69,7 @@ def trial_rows(trials: Sequence[Trial]) -> list[dict[str, Any]]:
             "hit@5": trial.score.hit5,
             "seconds": round(trial.seconds),
         }
-        for trial in sorted(trials, key=lambda trial: (-trial.score.mrr, trial.number))
+        for trial in sorted(search.trials, key=lambda trial: (-trial.score.mrr, trial.number))
     ]
+    nothing = {"tuned_share": None, "mrr@10": "failed", "hit@5": None, "seconds": None}
+    return rows + [{"trial": str(trial.number), **trial.settings.model_dump(), **nothing} for trial in search.failed]

@@ -19,7 +19,9 @@ class TrialSettings(BaseModel):
     learning_rate: float = Field(gt=0)
     epochs: int = Field(ge=1)
     negatives: int = Field(ge=0, le=16)
-    """Mined for each pair, and learned from."""
+    """Learned from with each pair, at most."""
+    per_pair: int = Field(ge=0, le=16)
+    """Mined for each pair, from which other models learn too."""
     synthetic_per_real: float = Field(ge=0)
     """Synthetic training pairs for each real one, at most."""
 
@@ -29,7 +31,8 @@ class TrialSettings(BaseModel):
         return cls(
             learning_rate=config.embedding.learning_rate,
             epochs=config.embedding.epochs,
-            negatives=config.embedding.negatives if config.negatives.per_pair else 0,
+            negatives=config.embedding.negatives,
+            per_pair=config.negatives.per_pair,
             synthetic_per_real=config.pairs.synthetic_per_real,
         )
 
@@ -51,7 +54,7 @@ class TrialSettings(BaseModel):
                 "epochs": self.epochs,
                 "negatives": self.negatives,
             },
-            "negatives": {"per_pair": self.negatives},
+            "negatives": {"per_pair": self.per_pair},
             "pairs": {"synthetic_per_real": self.synthetic_per_real},
         }
 

@@ -35,12 +35,16 @@ class Study:
         self._config = config
         sampler = optuna.samplers.TPESampler(seed=config.tuning.seed, n_startup_trials=_STARTUP)
         self._study = optuna.create_study(direction="maximize", sampler=sampler)
-        self._study.enqueue_trial(TrialSettings.of(config).model_dump())
+        self._in_force = TrialSettings.of(config)
+        self._learned_from = min(self._in_force.negatives, self._in_force.per_pair)
+        known = self._in_force.model_dump(exclude={"per_pair"}) | {"negatives": self._learned_from}
+        self._study.enqueue_trial(known)
 
     def ask(self) -> Proposal:
         """Return what to try next."""
         trial = self._study.ask()
-        return Proposal(trial.number, self._suggested(trial))
+        suggested = self._suggested(trial)
+        return Proposal(trial.number, suggested if trial.number else self._in_force)
 
     def tell(self, number: int, score: float | None) -> None:
         """Hear what a proposal scored, 0 to 1; None if it could not be tried."""
@@ -50,16 +54,17 @@ class Study:
             self._study.tell(number, score)
 
     def _suggested(self, trial: optuna.Trial) -> TrialSettings:
-        bounds, now = self._config.tuning, TrialSettings.of(self._config)
+        bounds, now = self._config.tuning, self._in_force
         least = 1 if self._config.embedding.distill_weight or self._config.negatives.rounds > 1 else 0
-        negatives = _within(bounds.negatives, now.negatives)
+        few, many = (max(least, bound) for bound in _within(bounds.negatives, self._learned_from))
         low, high = _within(bounds.synthetic_per_real, now.synthetic_per_real)
         rates: Any = _within(bounds.learning_rate, now.learning_rate)
         return TrialSettings(
             # Two digits: no training is told from another by the third.
             learning_rate=float(f"{trial.suggest_float('learning_rate', *rates, log=True):.1e}"),
             epochs=trial.suggest_int("epochs", *_within(bounds.epochs, now.epochs)),
-            negatives=trial.suggest_int("negatives", max(least, negatives[0]), max(least, negatives[1])),
+            negatives=(negatives := trial.suggest_int("negatives", few, many)),
+            per_pair=max(negatives, now.per_pair),
             synthetic_per_real=round(trial.suggest_float("synthetic_per_real", low, high) / _MIX_STEP) * _MIX_STEP,
         )
 

@@ -33,6 +33,8 @@ class ExperimentRow(Table, table=True):
     """Why it ended."""
     started_at: datetime = time_column()
     ended_at: datetime | None = time_or_none()
+    rests_until: datetime | None = time_or_none()
+    """When it is to be looked at again; None before the first look."""
     told_at: datetime | None = time_or_none()
     """When the event of its end was acknowledged."""
 
@@ -57,7 +59,5 @@ class ExposureRow(Table, table=True):
     at: datetime = time_column()
     failed: bool = False
     """Whether it ended in an error, or the variant could not be opened and the control answered."""
-    closed: bool = False
-    """Whether its user's window has passed: what the user said of it later does not count."""
     satisfaction: float | None = None
-    """What the user had said by then, 0 to 1; None before, or if nothing was said."""
+    """What its user said of the answer while the window was open, 0 to 1; None if nothing was said."""

@@ -25,6 +25,11 @@ def test_a_file_that_is_there_is_not_written_over(space, tmp_path, refused):
     assert mine.read_text() == "[embedding]\nepochs = 9\n"
 
 
+@pytest.mark.parametrize("name", ["no/such/dir/best.toml", "."])
+def test_a_place_that_cannot_be_written_is_refused_first(space, tmp_path, refused, name):
+    assert "give --write a file in a folder that can be written" in refused("--write", tmp_path / name)
+
+
 def test_bounds_in_the_config_file_are_checked(space, tmp_path, monkeypatch, refused):
     mine = tmp_path / "ragloop.toml"
     mine.write_text("[tuning]\nepochs = [4, 2]\n")

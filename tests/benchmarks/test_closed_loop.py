@@ -154,6 +154,12 @@ def point(arm, number, hits):
     return Point(arm=arm, round=number, release=number, answers={"dev": answers, "held-out": answers})
 
 
+def results(points):
+    from closed.results import Results
+
+    return Results(rounds=1, quick=False, points=points)
+
+
 LOW, HIGH = [1, 0, 0, 0] * 10, [1, 1, 0, 1] * 10
 
 
@@ -165,11 +171,71 @@ def test_a_fall_is_told_and_a_rise_is_not():
     assert told[0] == "loop, round 2: hit@5 on dev -0.500 [-0.500, -0.500]"
 
 
+def curve(arm, *rounds):
+    return [point(arm, number, hits) for number, hits in enumerate(rounds)]
+
+
+def test_the_loop_is_proven_when_it_rises_with_hostile_users_too():
+    from closed_loop import failures
+
+    proven = [*curve("loop", LOW, HIGH), *curve("hostile", LOW, LOW, HIGH)]
+    assert failures(results([*proven, *curve("untouched", LOW, LOW), *curve("ungated", HIGH, LOW)])) == []
+
+
+@pytest.mark.parametrize("arm", ["loop", "hostile"])
+def test_an_arm_that_does_not_rise_for_certain_is_told(arm):
+    from closed_loop import failures
+
+    rising = {"loop", "hostile"} - {arm}
+    told = failures(results([*curve(arm, LOW, LOW), *curve(*rising, LOW, HIGH)]))
+    assert told == [f"{arm}: hit@5 did not rise for certain from the first to the last round: +0.000 [+0.000, +0.000]"]
+
+
+def test_a_round_that_a_gate_let_through_though_it_is_worse_is_told_whatever_comes_after():
+    from closed_loop import failures
+
+    told = failures(results(curve("loop", LOW, HIGH, LOW, HIGH)))
+    assert told[0] == "proven worse than before: loop, round 2: hit@5 on dev -0.500 [-0.500, -0.500]"
+    assert all(line.startswith("proven worse than before: loop, round 2: ") for line in told)
+
+
+def test_arms_of_which_none_had_to_rise_prove_nothing():
+    from closed_loop import failures
+
+    told = failures(results([*curve("untouched", LOW, LOW), *curve("ungated", LOW, HIGH)]))
+    assert told == ["nothing that was run had to rise: add loop or hostile to --arms"]
+
+
+def test_what_was_not_shown_is_said_on_stderr_and_the_status_is_1(tmp_path, monkeypatch, capsys):
+    import closed_loop
+
+    (tmp_path / "all.json").write_text(results(curve("loop", LOW, LOW)).model_dump_json(), encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["closed_loop.py", "--results", str(tmp_path / "all.json")])
+    with pytest.raises(SystemExit) as ended:
+        closed_loop.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith("loop: hit@5 did not rise for certain")
+
+
+def test_a_killed_run_goes_on_only_with_the_rounds_and_the_data_that_it_began_with(tmp_path):
+    from closed.results import Results
+
+    file = tmp_path / "home" / "results.json"
+    begun = Results.begun(file, 4, False)
+    begun.points += curve("loop", LOW)
+    begun.keep(file)
+    assert Results.begun(file, 4, False) == begun
+    for rounds, quick in ((2, False), (4, True)):
+        with pytest.raises(SystemExit, match="holds a run that began with --rounds 4: give the same, or another"):
+            Results.begun(file, rounds, quick)
+    assert [each.name for each in file.parent.iterdir()] == ["results.json"]
+
+
 def test_the_tables_hold_each_round_and_the_gain_of_the_last():
-    from closed.results import Results, tables
+    from closed.results import tables
 
     points = [point("loop", 0, LOW), point("loop", 1, HIGH), point("ungated", 0, HIGH), point("ungated", 1, LOW)]
-    text = tables(Results(profile="cpu", points=points))
+    text = tables(results(points))
     assert "| loop | 1 | 0.750 |" in text
     assert "| loop | +0.500 [+0.500, +0.500] |" in text
     assert "| loop against ungated | +0.500" in text
@@ -178,10 +244,9 @@ def test_the_tables_hold_each_round_and_the_gain_of_the_last():
 
 def test_the_picture_is_drawn():
     from closed.picture import picture
-    from closed.results import Results
 
     points = [point(arm, n, hits) for arm in ("loop", "ungated") for n, hits in enumerate((LOW, HIGH))]
-    image = Image.open(io.BytesIO(picture(Results(profile="cpu", points=points), "The loop")))
+    image = Image.open(io.BytesIO(picture(results(points), "The loop")))
     assert image.format == "PNG" and image.width > 1000
 
 

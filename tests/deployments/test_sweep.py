@@ -9,7 +9,7 @@ from deployments.server import ServerUnreachable
 from deployments.sweep import EXPERIMENT_ENDED, restart_crashed, retraining_under_way, sweep, watch_silent_runs
 from flows.parameters import ATTEMPTS
 from rag.config import ExperimentConfig
-from rag.experiments.experiment import ExperimentState, begin, get_experiment
+from rag.experiments.experiment import ExperimentState, begin, get_experiment, untold
 from storage.artifacts import ArtifactRef
 from storage.registry import Registry
 from tests.deployments.conftest import wait_until
@@ -145,8 +145,9 @@ def test_an_experiment_is_ended_with_no_server_and_told_once_there_is_one(client
         sweep(database, THRESHOLD)
     assert get_experiment(database, "guides").state is ExperimentState.STOPPED
     running.start()
-    for _ in range(2):
-        assert sweep(database, THRESHOLD).experiments == 0
+    assert sweep(database, THRESHOLD).experiments == 0
+    assert untold(database) == []
+    assert sweep(database, THRESHOLD).experiments == 0
 
     def told():
         return client.read_events(EventFilter(event=EventNameFilter(name=[EXPERIMENT_ENDED])), limit=9).events

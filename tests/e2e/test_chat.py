@@ -50,7 +50,7 @@ def test_ways_to_answer_are_shown_side_by_side_and_drawn(trained):
         (["--release", "1"], "release 1 of 'default' has no chat model"),
         (["--release", "99"], "99"),
         (["--release", "newest"], "newest"),
-        (["--picture", "/nowhere/at/all.png"], "cannot write the picture /nowhere/at/all.png"),
+        (["--picture", "/nowhere/at/all.png"], "cannot write /nowhere/at/all.png"),
         (["-c", "nothing"], "'nothing' has no chat model yet"),
     ],
 )

@@ -8,11 +8,14 @@ def test_one_is_started_looked_at_and_stopped(company):
     assert "NAME=VALUE" in company.refused("experiments", "start", "--retrieval", "dense_weight")
     assert "satisfaction, found, support" in company.refused("experiments", "start", "1", "--outcome", "joy")
     assert "ragloop experiments start" in company.refused("experiments", "status")
+    for command in (("experiments", "status"), ("experiments", "start"), ("releases", "promote")):
+        done = company(*command, 2**64)
+        assert done.returncode == 2 and "Invalid value" in done.stdout + done.stderr
 
     begun = company.ok("experiments", "start", "--template", "concise", "--retrieval", "dense_weight=0.6")
     assert "template concise, dense_weight 0.6" in begun and "50% control, 50% variant" in begun
     shown = company.ok("experiments", "status")
-    assert "guard rail" in shown and "nothing is proven yet" in shown
+    assert "guard rail" in shown and "nothing is proven yet" in shown and "questions without a `user`" in shown
     told = json.loads(company.ok("experiments", "status", "1", "--json"))
     assert (told["state"], told["look"]["n_variant"]) == ("running", 0)
     assert (told["shares"], told["config"]["outcome"]) == ({"control": 0.5, "variant": 0.5}, "satisfaction")

@@ -178,7 +178,7 @@ def test_the_frozen_sets_are_listed_with_why_each_came(company):
     space = company[0]
     rows = json.loads(CliRunner().invoke(app, ["pairs", "evaluation-sets", "--json"]).stdout)
     assert [row["version"] for row in rows] == list(range(1, len(rows) + 1))
-    assert rows[0]["because"] == "the first"
+    assert rows[0]["because"] == "none was there"
     assert "3 more real questions beside the" in rows[1]["because"]
     assert rows[1]["real"] == rows[0]["real"] + 3
     judged_by = {each.evaluation_set_digest for each in space.registry.evaluations(company[4].release_id)}

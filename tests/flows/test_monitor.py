@@ -16,6 +16,7 @@ from rag.settings import Settings
 from rag.workspace import Workspace
 from storage.columns import utc_now
 from storage.tables import InteractionRow
+from tasks.publishing import artifact_key
 from tests.rag.monitoring.uses import interaction, keep, react
 
 WORD = "quoxelwright"
@@ -59,7 +60,7 @@ def judge(space, kind):
 
 
 def test_use_is_left_to_look_at_without_a_word_that_people_wrote(town):
-    seen = monitor(profile=Profile.SMOKE)
+    (seen,) = monitor(profile=Profile.SMOKE)
     assert seen.to_document[0].people == 12 and seen.to_document[0].question is None
     today = json.loads(artifacts("use-by-day-default")[-1].data)[-1]
     assert (today["questions"], today["users"], today["unanswered"]) == (12, 12, "100%")
@@ -79,18 +80,31 @@ def test_use_is_left_to_look_at_without_a_word_that_people_wrote(town):
 
 def test_an_alert_is_told_once_and_its_end_once(town):
     judge(town, "thumb_down")
-    assert [alert.metric for alert in monitor(profile=Profile.SMOKE).alerts] == ["correct"]
-    (standing,) = json.loads(artifacts("alerts-default")[-1].data)
+    (seen,) = monitor("default", Profile.SMOKE)
+    assert [alert.metric for alert in seen.alerts] == ["correct"]
+    ((before,), (standing,)) = (json.loads(each.data) for each in artifacts("alerts-default")[-2:])
     alert = RaisedAlert.model_validate(standing)
-    id_ = alert.event_id("default", "raised")
-    assert (alert.metric, alert.value, alert.since) == ("correct", 0.0, utc_now().date())
-    assert events("ragloop.alert.raised", 1) == {id_: standing}
+    id_ = alert.event_id("default")
+    assert (alert.metric, alert.value, alert.since) == ("correct", 0.0, seen.at)
+    assert (before["told"], standing["told"]) == (False, True)
+    assert events("ragloop.alert.raised", 1) == {id_: alert.model_dump(mode="json", exclude={"ended", "told"})}
 
-    monitor(profile=Profile.SMOKE)
+    monitor("default", Profile.SMOKE)
     assert json.loads(artifacts("alerts-default")[-1].data) == [standing]
 
     judge(town, "thumb_up")
-    assert monitor(profile=Profile.SMOKE).alerts == ()
+    assert monitor("default", Profile.SMOKE)[0].alerts == ()
     assert json.loads(artifacts("alerts-default")[-1].data) == []
-    assert set(events("ragloop.alert.ended", 1)) == {alert.event_id("default", "ended")}
+    assert set(events("ragloop.alert.ended", 1)) == {alert.model_copy(update={"ended": True}).event_id("default")}
     assert set(events("ragloop.alert.raised", 1)) == {id_}
+
+
+def test_each_collection_that_serves_is_looked_at_with_alerts_of_its_own(town, tmp_path):
+    (tmp_path / "village.md").write_text("The well of the village is 40 m deep.")
+    for name in ("Guides", "guides"):
+        ingest([str(tmp_path / "village.md")], collection=name, profile=Profile.SMOKE)
+    judge(town, "thumb_down")
+    assert [seen.collection for seen in monitor(profile=Profile.SMOKE)] == ["Guides", "default", "guides"]
+    left = {name: artifacts(artifact_key("alerts", name))[-1].data for name in ("Guides", "default", "guides")}
+    assert [len(json.loads(data)) for data in left.values()] == [0, 1, 0]
+    assert len({artifact_key("alerts", name) for name in left}) == 3

@@ -1,13 +1,17 @@
 """A search for better training settings, on the smoke profile."""
 
+import pytest
+from prefect import flow
+
 from flows.ingest import ingest
-from flows.tune import tune
+from flows.tune import attempted, tune
+from rag.errors import RagloopError
 from rag.pairs.collection import import_questions, load_alignable
 from rag.pairs.questions_file import read_questions
 from rag.profiles import Profile
 from rag.releases import serving_release
 from rag.settings import Settings
-from rag.tuning.search import trial_rows
+from rag.tuning.search import FailedTrial, trial_rows
 from rag.tuning.settings import TrialSettings
 from rag.workspace import Workspace
 from tests.company import write_company, write_questions
@@ -31,5 +35,22 @@ def test_each_trial_is_trained_once_however_often_the_search_is_begun(home, tmp_
 
     assert [trial.score.questions for trial in again.trials] == [first.trials[0].score.questions] * 2
     assert again.best.score.mrr == max(trial.score.mrr for trial in again.trials) > 0
-    assert trial_rows(again.trials)[0]["mrr@10"] == again.best.score.mrr
+    assert trial_rows(again)[0]["mrr@10"] == again.best.score.mrr
     assert serving_release(space, "default") == before
+
+
+def test_a_trial_that_fails_ends_the_search_only_if_it_is_the_first(home):
+    Workspace.open(Settings(), create=True)
+    settings = TrialSettings.of(Settings().stages(Profile.SMOKE))
+
+    @flow
+    def search(number):
+        pairs = "artifact:pairs/" + 32 * "0"  # of no documents
+        given = {"collection": "default", "profile": Profile.SMOKE, "questions": pairs, "settings": settings}
+        return attempted(60, number=number, **given)
+
+    lost = search(3)
+    assert isinstance(lost, FailedTrial) and (lost.number, lost.settings) == (3, settings)
+    assert "ragloop ingest" in lost.why
+    with pytest.raises(RagloopError, match="ragloop ingest"):
+        search(0)

@@ -112,6 +112,11 @@ def test_each_candidate_for_the_same_place_is_judged_more_strictly(space):
     assert looks == [0, 1, 2]
 
 
+def test_a_candidate_that_is_asked_the_same_again_pays_for_no_further_look(space):
+    candidate, questions = retrained(space)
+    assert [judged(space, candidate, questions, STRICT).earlier_looks for _ in range(2)] == [0, 0]
+
+
 def test_an_index_that_lost_a_document_is_kept_out_for_that(space):
     without = corpus_artifact(space.artifacts, space.database, "default")
     add(space, space.home.parent, {"post.txt": "Letters are collected on Mondays from the blue box at the pier."})

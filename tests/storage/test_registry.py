@@ -56,6 +56,19 @@ def test_the_same_chat_model_with_another_calibration_is_another_release(registr
     assert register(registry, 1, lineage={"pairs": "others"}).id == plain.id
 
 
+def test_the_last_verdict_on_each_release_is_told_by_collection(registry):
+    first, second, third = (register(registry, n).id for n in (1, 2, 3))
+    elsewhere = register(registry, 1, collection="other").id
+    given = [(second, "keep"), (second, "promote"), (second, None), (third, "keep"), (elsewhere, "keep")]
+    artifact = ArtifactRef.of("evaluation", "e")
+    rows = [
+        registry.record_evaluation(id_, evaluation_set_digest="s", metrics={}, artifact=artifact, verdict=verdict)
+        for id_, verdict in given
+    ]
+    assert registry.judgements("docs") == {second: rows[1], third: rows[3]}
+    assert registry.judgements("nowhere") == {}
+
+
 def test_a_release_built_for_another_does_not_undo_what_began_to_serve_meanwhile(registry):
     one, two, three = (register(registry, n).id for n in (1, 2, 3))
     registry.promote("docs", one, "first", instead_of=None)

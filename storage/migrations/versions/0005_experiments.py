@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(), nullable=True),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("rests_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("told_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["control_id"], ["release.id"], name=op.f("fk_experiment_control_id_release")),
         sa.ForeignKeyConstraint(["variant_id"], ["release.id"], name=op.f("fk_experiment_variant_id_release")),
@@ -43,7 +44,6 @@ def upgrade() -> None:
         sa.Column("chance", sa.Float(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("failed", sa.Boolean(), nullable=False),
-        sa.Column("closed", sa.Boolean(), nullable=False),
         sa.Column("satisfaction", sa.Float(), nullable=True),
         sa.ForeignKeyConstraint(
             ["experiment_id"], ["experiment.id"], name=op.f("fk_exposure_experiment_id_experiment")

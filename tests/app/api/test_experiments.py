@@ -116,9 +116,18 @@ def test_a_stream_tells_the_variant_too_and_a_way_that_is_named_has_none(town):
         streamed = reader.post("/ask", json={"question": WEATHERCOCK, "stream": True, "user": "u"}).text
         named = reader.post("/ask", json={"question": WEATHERCOCK, "way": "closed-book", "user": "u"}).json()
         model = {"model": "default/rag", "messages": [{"role": "user", "content": WEATHERCOCK}]}
-        by_model = reader.post("/v1/chat/completions", json=model).json()
+        by_model = reader.post("/v1/chat/completions", json=model | {"user": "u"}).json()
     assert '"variant":"1/' in streamed
     assert (named["variant"], by_model["ragloop"]["variant"]) == (None, None)
+
+
+def test_a_question_whose_user_is_not_named_has_no_part(town):
+    with client(town, "admin") as admin, client(town) as reader:
+        begin(admin, town.service.trials, FROM_MEMORY)
+        asked = reader.post("/ask", json={"question": WEATHERCOCK}).json()
+        chat = {"model": "ragloop", "messages": [{"role": "user", "content": WEATHERCOCK}]}
+        by_model = reader.post("/v1/chat/completions", json=chat).json()
+    assert (asked["variant"], by_model["ragloop"]["variant"]) == (None, None)
 
 
 def test_one_is_begun_looked_at_and_stopped_by_those_who_may(town):

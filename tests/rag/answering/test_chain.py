@@ -12,7 +12,7 @@ from rag.answering.generator import GeneratorSilent
 from rag.answering.models import AnsweringModel, ModelGenerator
 from rag.answering.prompts import load_template
 from rag.config import AnsweringConfig, AnswerModelConfig
-from rag.errors import NoGenerator
+from rag.errors import NoGenerator, UnsuitedQuestion
 from rag.llm.groq import GroqProvider
 from tests.groq_server import cuts, freezes, refuses, says, serving, stalls
 from tests.rag.answering.requests import BREAD, CHEESE, request_of
@@ -113,6 +113,17 @@ def test_an_answer_that_breaks_off_with_nobody_left_ends_with_an_error_that_name
     with pytest.raises(NoGenerator, match="local: no model; first: the answer was cut off.*extractive") as said:
         next(speaking)
     assert "\n" not in str(said.value)
+
+
+@pytest.mark.parametrize(("n_asked", "kind"), [(1, UnsuitedQuestion), (2, NoGenerator)])
+def test_that_nobody_answers_is_for_the_question_alone_if_it_suits_none_that_was_asked(
+    servers, chain_over, n_asked, kind
+):
+    servers[1].faults = [refuses(500)]
+    chain = chain_over(*servers[:n_asked], config=PATIENT.model_copy(update={"prompt_tokens": 200}))
+    with pytest.raises(NoGenerator, match="over 200") as said:
+        list(chain.generate(request_of(BREAD, question="Why? " * 400)))
+    assert type(said.value) is kind
 
 
 def test_who_could_not_be_opened_is_named_in_every_answer(servers, chain_over):

@@ -2,6 +2,8 @@
 
 import pytest
 
+from rag.answering.answer import Way
+from rag.answering.manner import Manner
 from rag.chat.calibration import Calibration
 from rag.chat.data_artifact import chat_data_artifact
 from rag.chat.serving import (
@@ -15,7 +17,7 @@ from rag.corpus.artifact import active_documents, corpus_artifact
 from rag.deletion import delete_document
 from rag.errors import ConfigError, NoChatModel
 from rag.pairs.artifact import collection_pairs
-from rag.releases import CHAT_ROUTER, Candidate, promote_release, register_candidate, search_models
+from rag.releases import CHAT_ROUTER, Candidate, promote_release, register_candidate, search_models, with_manner
 from storage.errors import ProductionMoved, ReleaseNotFound, ReleaseWithdrawn
 from storage.registry import ReleaseState
 from tests.rag.answering.shop import SMOKE, add, open_shop
@@ -109,6 +111,23 @@ def test_new_documents_and_other_search_models_leave_the_chat_model_in_its_place
 def test_another_chat_model_has_not_the_confidence_of_the_one_before(space, models):
     promoted(space, registered(space, models[0], router=ROUTER))
     assert CHAT_ROUTER not in registered(space, models[1]).lineage
+
+
+def test_a_new_chat_model_is_asked_though_what_serves_keeps_to_passages(space, models):
+    serving = space.registry.production("default")
+    fixed = Manner(template="concise", way=Way.RAG)
+    parts = serving.model_dump(include={"answering", "config"})
+    keeping = space.registry.register(
+        "default",
+        parent_id=serving.id,
+        reason="a variant",
+        embedder=serving.embedder,
+        index=serving.index,
+        lineage=with_manner(serving.lineage, fixed),
+        **parts,
+    )
+    promoted(space, keeping)
+    assert Manner.of(registered(space, models[0], router=ROUTER)) == Manner(template="concise")
 
 
 def test_by_hand_too_a_release_answers_from_the_documents_as_they_stand(space, models, tmp_path):

@@ -83,9 +83,18 @@ def test_what_it_took_is_told_and_what_is_not_known_too(report, judged):
     assert [row["step"] for row in answering_rows(report)] == ["retrieval", "generation", "total"]
 
 
+def test_what_nobody_could_answer_is_counted_apart(report):
+    assert "unanswered" not in answering_facts(report)
+    lost = report.answers[0].model_copy(update={"unanswered": True, "generator": None})
+    short = report.model_copy(update={"answers": (lost, *report.answers[1:])})
+    assert answering_facts(short)["unanswered"] == "1 questions that nobody could answer"
+    assert answers_summary(short)["unanswered"] == 1
+
+
 def test_programs_get_the_same_as_numbers(report, judged):
     summary = json.loads(json.dumps(answers_summary(report, judged)))
-    assert summary["questions"] == 3 and summary["unanswerable"] == {"asked": 2, "refused": 1}
+    refusals = {"asked": 2, "refused": 1, "answerable": 3, "wrongly": 1}
+    assert summary["questions"] == 3 and summary["unanswerable"] == refusals
     assert summary["by_origin"] == {"real": {"support": 1.0}, "synthetic": {"support": 0.5}}
     assert summary["judged"]["missing"] == {"faithfulness": 1} and summary["judged"]["stopped"]
     assert answers_summary(report)["judged"] is None

@@ -122,6 +122,18 @@ def test_a_refusal_of_what_can_be_answered_has_neither_words_nor_citations():
     }
 
 
+def test_a_question_that_nobody_could_answer_is_worth_nothing_and_is_no_refusal():
+    rows = results((AskedQuestion.of_pair(PAIR), None), (NOTHING, None))
+    assert [(row.unanswered, row.refused, row.generator, row.latency_ms) for row in rows] == [
+        (True, False, None, {})
+    ] * 2
+    own = rows[0].metrics
+    assert (own[F1], own[REFUSED], own[CITATION_RECALL], own[SUPPORT], own[RECALL]) == (0, 0, 0, None, None)
+    fields = {"memory_bytes": 1, "card_bytes": None, "bills": {}, "cost_usd": 0.0, "left_out": 0}
+    report = AnswersReport(evaluation_set="s", answers=rows, **fields)
+    assert (report.unanswered, report.refusals.refused) == (2, 0)
+
+
 def test_another_s_question_has_no_value_where_nothing_is_known_of_it():
     foreign = AskedQuestion(sample=EvaluationSample(id="f", question="How long?"))
     (result,) = results((foreign, answered()))

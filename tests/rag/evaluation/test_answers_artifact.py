@@ -111,14 +111,42 @@ def test_a_limit_that_passes_is_waited_for(asked_company, release, asked):
     assert all(answer.refused or answer.generator for answer in report.answers)
 
 
-def test_an_outage_is_no_answer_and_nothing_is_kept(asked_company, release, asked):
-    space, _ = asked_company
-    before = space.artifacts.refs()
+def test_an_outage_is_no_answer_and_what_was_paid_for_is_kept_sealed_and_gone_on_from(asked_company, release, asked):
+    space, evaluation_set = asked_company
+    before, scratches = space.artifacts.refs(), space.artifacts.path(evaluation_set).parents[1] / ".scratch"
     with serving() as groq:
-        groq.faults = [None] * 3 + [refuses(401)] * 500
+        groq.faults = [None] * 4 + [refuses(401)] * 500
         with pytest.raises(NoGenerator, match="RAGLOOP_GROQ_API_KEY"):
             answers_artifact(keyed(space, groq), release, asked, impatient(passages=3), GeneratorKind.GROQ)
     assert space.artifacts.refs() == before
+    kept = [*scratches.glob("*/*.answer")]
+    assert len(kept) >= 3
+    assert not any(b"warranty" in path.read_bytes() for path in scratches.glob("*/*"))
+    with serving() as groq:
+        made = answers_artifact(keyed(space, groq), release, asked, impatient(passages=3), GeneratorKind.GROQ)
+        spoken = [answer for answer in load_answers_report(space.artifacts, made).answers if answer.generator]
+        (bill,) = load_answers_report(space.artifacts, made).bills.values()
+        # Each run asks its first question twice; one that nothing is found for is asked of nobody.
+        assert len(spoken) < 4 + len(groq.requests) <= len(spoken) + 2
+    assert bill.requests == 4 + len(groq.requests) and len(load_answers(space.artifacts, made)) == len(asked.questions)
+    assert not any(path.exists() for path in kept)
+
+
+def test_a_question_that_suits_nobody_is_counted_apart_and_stops_no_other(asked_company, release, asked):
+    space, _ = asked_company
+    first, *others = asked.questions
+    long = first.sample.model_copy(update={"question": f"{first.sample.question} " * 60})
+    narrow = impatient(passages=2)
+    narrow = narrow.model_copy(update={"answering": narrow.answering.model_copy(update={"prompt_tokens": 900})})
+    mixed = AnswerSet(questions=(first.model_copy(update={"sample": long}), *others[:3]))
+    with serving() as groq:
+        made = answers_artifact(keyed(space, groq), release, mixed, narrow, GeneratorKind.GROQ)
+        report = load_answers_report(space.artifacts, made)
+        assert [answer.unanswered for answer in report.answers] == [True, False, False, False]
+        assert space.artifacts.facts(made)["unanswered"] == 1 and groq.requests
+        alone = AnswerSet(questions=mixed.questions[:1])
+        with pytest.raises(NoGenerator, match="any of the 1 questions.*answering.generators"):
+            answers_artifact(keyed(space, groq), release, alone, narrow, GeneratorKind.GROQ)
 
 
 def test_who_cannot_answer_is_one_clear_line(asked_company, release, asked):

@@ -105,6 +105,15 @@ def test_one_repeat_tells_no_spread(judge):
     assert judge(GOOD, repeats=1, **only("faithfulness")).spreads() == {}
 
 
+def test_what_no_judge_was_asked_says_nothing_of_how_sure_it_is(judge, server):
+    server.write = MoodyJudge()
+    found_nothing = GOOD.model_copy(update={"id": "nothing", "contexts": ()})
+    report = judge(GOOD, found_nothing, repeats=4, at_once=1, **only("context_recall"))
+    asked_of, settled = (answer.judgements["context_recall"] for answer in report.answers)
+    assert (settled.values, settled.mean, settled.spread) == ((0,), 0, None)
+    assert report.spreads() == {"context_recall": asked_of.spread}
+
+
 def test_a_noncommittal_answer_is_not_relevant(judge):
     evasive = GOOD.model_copy(update={"answer": "I cannot say."})
     assert judge(evasive, **only("answer_relevancy")).means() == {"answer_relevancy": 0}
@@ -198,9 +207,10 @@ def test_a_judge_that_hangs_from_the_beginning_is_one_clear_line(judge, server):
 
 def test_what_fails_once_is_asked_again(judge, server):
     server.faults = [refuses(503), refuses(429, headers={"retry-after": "0"}), sends("<html>busy</html>")]
-    report = judge(GOOD, attempts=4, at_once=1, repeats=1, **only("faithfulness"))
+    server.faults.append(refuses(400, code="json_validate_failed"))
+    report = judge(GOOD, attempts=5, at_once=1, repeats=1, **only("faithfulness"))
     assert report.means() == {"faithfulness": 1}
-    assert (report.bill.requests, failed(report), report.bill.retries) == (5, 3, 3)
+    assert (report.bill.requests, failed(report), report.bill.retries) == (6, 4, 4)
 
 
 def test_a_judge_that_goes_away_midway_leaves_what_it_judged(judge, server):
@@ -215,15 +225,16 @@ def test_a_judge_that_goes_away_midway_leaves_what_it_judged(judge, server):
 
 def test_a_judge_that_comes_back_is_asked_only_what_it_has_not_judged(server, encoder):
     there, config = endpoint(judge_base_url=f"{server.url}/openai/v1"), QUICK.model_copy(update={"at_once": 1})
-    config = config.model_copy(update={"metrics": (JudgeMetric.CONTEXT_RECALL,), "repeats": 1})
+    config = config.model_copy(update={"metrics": (JudgeMetric.CONTEXT_RECALL,)})
     samples = [GOOD.model_copy(update={"id": str(i)}) for i in range(6)]
-    server.faults = [None] * 4 + [refuses(401)] * 20
+    server.faults = [None] * 8 + [refuses(401)] * 20  # in the midst of the second round
     first = judge_answers(samples, there, config, encoder)
     server.faults, n_asked = [], len(server.requests)
     second = judge_answers(samples, there, config, encoder, first)
-    assert (first.missing(), second.missing()) == ({"context_recall": 2}, {"context_recall": 0})
     assert first.stopped and not second.stopped
-    assert len(server.requests) - n_asked == 2
+    assert [len(answer.judgements["context_recall"].values) for answer in first.answers] == [2, 2, 1, 1, 1, 1]
+    assert all(answer.judgements["context_recall"].values == (1, 1) for answer in second.answers)
+    assert len(server.requests) - n_asked == 4
     assert second.bill.requests == len(server.requests)  # what both took
 
 
@@ -234,7 +245,7 @@ def test_a_judge_that_comes_back_is_asked_only_what_it_has_not_judged(server, en
         (refuses(404), "has no model a-judge: set another in judge.model"),
         (refuses(429, headers={"retry-after": "9000"}), "asks to wait 9000 s"),
         (refuses(500), "gives no answer: .*500"),
-        (refuses(400, "json_object is not known"), "gives no answer: .*json_object is not known"),
+        (refuses(400, code="no_such_mode"), r"gives no answer: .*error 400 \(no_such_mode\)"),
     ],
 )
 def test_a_judge_that_never_answers_is_one_clear_line(judge, server, fault, message):
@@ -242,6 +253,14 @@ def test_a_judge_that_never_answers_is_one_clear_line(judge, server, fault, mess
     with pytest.raises(LanguageModelUnavailable, match=message) as caught:
         judge(GOOD)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("fault", [400, 413, 500])
+def test_what_a_judge_repeats_of_a_question_goes_into_no_message(judge, server, fault):
+    server.faults = [refuses(fault, f"I will not read: {GOOD.question}", code=f"bad input: {WARRANTY}")] * 50
+    with pytest.raises(LanguageModelUnavailable, match=rf"error {fault} \(x\)") as caught:
+        judge(GOOD)
+    assert "warranty" not in str(caught.value)
 
 
 def test_a_judge_out_of_reach_is_one_clear_line(encoder):

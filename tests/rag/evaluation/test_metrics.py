@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rag.evaluation.metrics import METRICS, mean_metrics, question_metrics, relevant_positions
+from rag.evaluation.metrics import METRICS, ChunksByDocument, mean_metrics, question_metrics, relevant_positions
 from tests.chunks import chunk_of
 from tests.query_pairs import real_pair
 
@@ -34,6 +34,14 @@ def test_a_chunk_is_relevant_if_it_holds_half_of_the_evidence(start, end, expect
 
 def test_another_documents_chunk_is_not_relevant():
     assert relevant_positions(pair(10, 20, "b"), CHUNKS).tolist() == [2]
+
+
+def test_many_questions_find_the_same_chunks_wherever_these_stand():
+    mixed = [CHUNKS[2], CHUNKS[0], chunk("b", 1, 90, 190), CHUNKS[1]]
+    asked = [pair(10, 20), pair(85, 95), pair(10, 20, "b"), pair(95, 105, "b"), pair(500, 600), pair(10, 20, "c")]
+    searched = ChunksByDocument(mixed)
+    found = [searched.relevant_positions(each).tolist() for each in asked]
+    assert found == [relevant_positions(each, mixed).tolist() for each in asked] == [[1], [1, 3], [0], [0, 2], [], []]
 
 
 def test_metrics_of_a_hit_at_rank_three():

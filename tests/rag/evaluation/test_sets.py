@@ -7,7 +7,7 @@ import pytest
 from rag.config import EvaluationConfig
 from rag.deletion import delete_document
 from rag.errors import BadQuestions
-from rag.evaluation.sets import evaluation_sets, frozen_set, load_questions, named_set
+from rag.evaluation.sets import evaluation_sets, frozen_set, judging_set, load_questions, named_set
 from rag.pairs.artifact import collection_pairs, load_pairs
 from rag.pairs.collection import import_questions, load_alignable
 from rag.pairs.pair import Origin
@@ -82,16 +82,19 @@ def test_another_version_of_a_document_freezes_another_set(space):
     add(space, space.home.parent, {document: "Renovated. " + DOCUMENTS[document]})
     second = frozen(space)
     assert second != first
-    assert "documents have changed under" in evaluation_sets(space, "default")[-1].reason
+    assert evaluation_sets(space, "default")[-1].reason.startswith("documents ")
+    assert judging_set(space, "default") == second
     ids = {pair.doc_id for pair in load_questions(space.artifacts, second) if pair.document == document}
     assert ids.isdisjoint(pair.doc_id for pair in load_questions(space.artifacts, first))
 
 
-def test_a_deleted_document_takes_the_sets_that_ask_about_it(space):
+def test_a_deleted_document_takes_the_sets_that_were_frozen_while_it_was_there(space):
     document = evaluated(space)
     ask(space, document, 4)
     first = frozen(space)
+    assert judging_set(space, "default") == first
     delete_document(space, "default", document, SMOKE)
+    assert judging_set(space, "default") is None
     assert evaluation_sets(space, "default") == []
     again = frozen(space)
     assert again != first

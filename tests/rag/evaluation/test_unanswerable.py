@@ -7,7 +7,13 @@ from rag.chat.refusals import Sentences
 from rag.corpus.artifact import load_chunks
 from rag.corpus.traces import derived
 from rag.evaluation.sets import load_questions
-from rag.evaluation.unanswerable import load_unanswerable, refusals, unanswerable_artifact, unanswerable_questions
+from rag.evaluation.unanswerable import (
+    load_unanswerable,
+    refusals,
+    still_unanswerable,
+    unanswerable_artifact,
+    unanswerable_questions,
+)
 from rag.pairs.artifact import load_pairs
 from rag.pairs.words import normalize
 from rag.releases import open_retriever
@@ -82,3 +88,10 @@ def test_how_many_are_refused_hangs_on_the_evidence_that_is_wanted(asked_company
     assert 0 == found[0].wrongly <= found[1].wrongly < found[2].wrongly == len(known)
     assert found[1].informedness > found[0].informedness == found[2].informedness == 0
     assert refusals(retriever, (), known, PRIOR_THRESHOLD, 5) is None
+
+
+def test_what_a_later_document_answers_is_not_asked_any_more(made_of):
+    asked, chunks = questions(made_of, 10), made_of[2]
+    later = chunks[0].model_copy(update={"text": asked[3].rstrip("?") + "."})
+    assert still_unanswerable(asked, chunks) == asked
+    assert still_unanswerable(asked, [*chunks, later]) == (*asked[:3], *asked[4:])

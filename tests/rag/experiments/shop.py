@@ -3,6 +3,8 @@
 from contextlib import contextmanager
 from datetime import timedelta
 
+from sqlmodel import select
+
 from rag.answering.answer import Done, Question, Way
 from rag.answering.prompts import NOT_IN_DOCUMENTS
 from rag.chat.serving import register_chat_model
@@ -31,6 +33,13 @@ NOTHING_ELSE = Change(retrieval={"candidates": 199})
 def later(hours=25):
     """Return a time at which the windows of those who ask now have passed."""
     return utc_now() + timedelta(hours=hours, minutes=5)
+
+
+def as_if_asked_before(space, hours=25):
+    """Have everything in experiments been asked so long ago."""
+    with space.database.session() as session:
+        for shown in session.exec(select(ExposureRow)):
+            shown.at -= timedelta(hours=hours)
 
 
 def speaking_shop(folder):
@@ -74,8 +83,6 @@ def say(space, answer, kind, user=None, **fields):
 
 
 def rows(space, table, **fields):
-    from sqlmodel import select
-
     with space.database.reading() as session:
         return session.exec(select(table).filter_by(**fields)).all()
 

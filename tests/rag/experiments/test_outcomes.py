@@ -2,11 +2,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from rag.config import Harm, Outcome
-from rag.experiments.outcomes import Seen, harm, worth
+from rag.config import AnsweringConfig, GeneratorKind, Harm, Outcome
+from rag.errors import ConfigError
+from rag.experiments.outcomes import Seen, harm, require_answers_in_time, worth
 
 GOOD = Seen(
-    exposure_id=1,
     user="somebody",
     at=datetime(2026, 11, 22, tzinfo=UTC),
     treated=True,
@@ -39,3 +39,11 @@ def test_what_an_answer_is_worth(seen, satisfaction, found, support):
 )
 def test_what_is_wrong_with_an_answer(seen, error, refused, slow):
     assert [harm(seen, metric, slow_s=2.0) for metric in Harm] == [error, refused, slow]
+
+
+def test_answers_must_end_before_they_are_looked_at():
+    require_answers_in_time(AnsweringConfig())
+    slow = AnsweringConfig(total_s=100)
+    with pytest.raises(ConfigError, match="may take 203 s, longer than the 120 s .* lower answering.total_s"):
+        require_answers_in_time(slow)
+    require_answers_in_time(slow.model_copy(update={"generators": (GeneratorKind.EXTRACTIVE,)}))

@@ -1,12 +1,16 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
+from sqlmodel import Session
 
 from rag.answering.answer import Way
+from rag.answering.manner import Manner
 from rag.chat.serving import register_chat_model
 from rag.config import ExperimentConfig, Harm, Outcome
 from rag.deletion import delete_document
 from rag.experiments.experiment import (
+    ExperimentRefused,
     ExperimentState,
     get_experiment,
     keep_look,
@@ -16,12 +20,11 @@ from rag.experiments.experiment import (
     untold,
 )
 from rag.experiments.look import Finding
-from rag.experiments.outcomes import close_windows, look_at
-from rag.experiments.settling import looked, settle
+from rag.experiments.outcomes import look_at
+from rag.experiments.settling import _settled, looked, settle
 from rag.feedback.signals import FeedbackKind
 from storage.columns import utc_now
 from storage.registry import ReleaseState
-from storage.tables import ExposureRow
 from tests.rag.answering.shop import SMOKE, add
 from tests.rag.chat.tiny import save_tiny_chat, stored
 from tests.rag.experiments.shop import (
@@ -31,11 +34,10 @@ from tests.rag.experiments.shop import (
     NO_RAILS,
     NOTHING_ELSE,
     OPENS,
+    as_if_asked_before,
     ask,
-    exposure,
     judge,
     later,
-    rows,
     say,
     trying,
 )
@@ -129,38 +131,31 @@ def test_nothing_is_looked_at_before_its_window_has_passed(space):
     assert rails_only.n_control + rails_only.n_variant == 0
     assert all_of_it.n_control + all_of_it.n_variant == 1
     assert looked(space.database, experiment).look.n_control == 0
-    assert not any(shown.closed for shown in rows(space, ExposureRow))
 
 
-def test_what_is_said_after_the_window_changes_nothing(space):
+def test_an_experiment_that_was_looked_at_rests(space):
+    with trying(space, NOTHING_ELSE) as trials:
+        judge(space, ask(trials, OPENS, "somebody"))
+    n_users = []
+    settle(space.database)
+    as_if_asked_before(space)
+    for now in (utc_now(), later(hours=0)):
+        settle(space.database, now)
+        seen = get_experiment(space.database, "default").look
+        n_users.append(seen.n_control + seen.n_variant)
+    assert n_users == [0, 1]
+
+
+def test_what_was_said_in_the_window_counts_however_late_anybody_looks(space):
     with trying(space, NOTHING_ELSE) as trials:
         early, late = (ask(trials, OPENS, user) for user in ("early", "late"))
         say(space, early, FeedbackKind.RATING, value=4)
-    settle(space.database, later())
-    assert [exposure(space, answer).satisfaction for answer in (early, late)] == [0.75, None]
+    as_if_asked_before(space)
     say(space, early, FeedbackKind.THUMB_DOWN)
     say(space, late, FeedbackKind.THUMB_DOWN)
-    settle(space.database, later())
-    assert [exposure(space, answer).satisfaction for answer in (early, late)] == [0.75, None]
+    settle(space.database)
     seen = get_experiment(space.database, "default").look
     assert (seen.n_control + seen.n_variant, {seen.mean_control, seen.mean_variant}) == (1, {0.75, None})
-
-
-def test_a_vote_that_comes_late_does_not_count_though_nobody_has_looked_yet(space):
-    with trying(space, NOTHING_ELSE, NO_RAILS.model_copy(update={"window_h": 1e-9})) as trials:
-        answer = ask(trials, OPENS, "somebody")
-        say(space, answer, FeedbackKind.THUMB_UP)
-    settle(space.database, later())
-    assert (exposure(space, answer).closed, exposure(space, answer).satisfaction) == (True, None)
-
-
-def test_only_the_user_who_asked_says_what_an_answer_is_worth(space):
-    with trying(space, NOTHING_ELSE) as trials:
-        answer = ask(trials, OPENS, "somebody")
-        say(space, answer, FeedbackKind.THUMB_DOWN, user="somebody else")
-        say(space, answer, FeedbackKind.CITATION_OPENED)
-    settle(space.database, later())
-    assert exposure(space, answer).satisfaction is None
 
 
 @pytest.mark.parametrize(("outcome", "means"), [(Outcome.FOUND, (1.0, 0.0)), (Outcome.SUPPORT, (1.0, 0.0))])
@@ -231,14 +226,34 @@ def test_a_winner_whose_promoter_was_killed_is_a_winner_all_the_same(space):
             judge(space, ask(trials, BREAD, f"user-{i}"))
     experiment = get_experiment(space.database, "default")
     now = later()
-    close_windows(space.database, experiment, now)
     seen = look_at(space.database, experiment, now)
     assert seen.finding is Finding.WINNER
     assert keep_look(space.database, experiment, seen)
     assert keep_look(space.database, experiment, look_at(space.database, experiment, utc_now()))  # by somebody slower
     space.registry.promote("default", experiment.variant_id, "the winner")
-    (ended,) = settle(space.database, now)
+    ended = _settled(space.database, experiment, now)  # by somebody who read of it before there was a winner
     assert (ended.state, ended.reason) == (ExperimentState.PROMOTED, seen.reason)
+    assert _settled(space.database, experiment, now) is None
+    with pytest.raises(ExperimentRefused, match=r"has ended already \(winner: "):
+        stop(space.database, "default", None, "too late")
+
+
+def test_a_winner_is_promoted_with_the_documents_that_came_just_then(space):
+    serve(space, FROM_MEMORY)
+    with trying(space, FROM_PASSAGES) as trials:
+        for i in range(60):
+            judge(space, ask(trials, BREAD, f"user-{i}"))
+    kiosk = {"kiosk.txt": "The kiosk opens at nine and sells newspapers."}
+    event.listen(Session, "after_commit", lambda _: add(space, space.home, kiosk), once=True)
+    assert settle(space.database, later()) == []
+    found, refreshed = get_experiment(space.database, "default"), space.registry.production("default")
+    assert (found.state, found.finding) == (ExperimentState.RUNNING, Finding.WINNER)
+    assert refreshed.id not in (found.control_id, found.variant_id)
+    assert settle(space.database, later()) == []
+    (ended,) = settle(space.database, later())
+    production = space.registry.production("default")
+    assert (ended.state, ended.variant_id) == (ExperimentState.PROMOTED, production.id)
+    assert (production.index, Manner.of(production).way) == (refreshed.index, Way.RAG)
 
 
 def test_the_end_is_told_once(space):

@@ -7,17 +7,22 @@ from rag.answering.answer import Question, Way
 from rag.errors import UnreadableDocument
 from rag.experiments.experiment import ExperimentState, end, get_experiment
 from rag.experiments.settling import settle
+from rag.experiments.variants import start_experiment
+from storage.errors import ReleaseNotFound
 from storage.tables import ExposureRow, InteractionRow
 from tests.rag.experiments.shop import (
     BREAD,
     FROM_MEMORY,
+    NO_RAILS,
     NOTHING_ELSE,
     OPENS,
+    RIGHT,
     ask,
     exposure,
     row,
     rows,
     trying,
+    with_experiments,
 )
 
 USERS = [f"user-{i}" for i in range(24)]
@@ -45,7 +50,7 @@ def test_who_was_shown_what_is_written_down(space):
         assert (shown.experiment_id, shown.user_fingerprint, shown.chance) == (experiment.id, user, 0.25)
         assert shown.treated == (answer.variant == "1/variant")
         assert shown.release_id == answer.release_id
-        assert (shown.failed, shown.closed) == (False, False)
+        assert not shown.failed
         kept = row(space, InteractionRow, id=answer.id)
         assert (kept.variant, kept.release_id) == (answer.variant, answer.release_id)
 
@@ -63,6 +68,7 @@ def test_a_question_that_names_a_way_or_that_nobody_asks_has_no_part(space):
         *_, done = trials.stream("default", Question(text=OPENS, user_fingerprint="somebody"), Way.CLOSED_BOOK)
         assert (done.answer.variant, done.answer.way) == (None, Way.CLOSED_BOOK)
         assert ask(trials, OPENS, None).variant is None
+        assert ask(trials, OPENS, "a key", named=False).variant is None
     assert not rows(space, ExposureRow)
 
 
@@ -72,13 +78,14 @@ def test_without_an_experiment_nothing_is_written(space):
     assert not rows(space, ExposureRow)
 
 
-def test_the_answers_of_one_side_are_not_given_by_the_other(space):
-    with trying(space, FROM_MEMORY) as trials:
-        answers = [ask(trials, OPENS, user) for user in USERS for _ in range(2)]
-    assert {(answer.variant, answer.way) for answer in answers if answer.cached} == {
-        ("1/control", Way.RAG),
-        ("1/variant", Way.CLOSED_BOOK),
-    }
+def test_a_question_with_a_part_is_answered_anew_and_its_answer_given_to_nobody_else(space):
+    with trying(space) as trials:
+        ask(trials, OPENS, None)
+        start_experiment(space, trials._engines, "default", FROM_MEMORY, with_experiments(NO_RAILS))
+        answers = [ask(trials, question, user) for user in USERS for question in RIGHT for _ in range(2)]
+        assert {answer.variant for answer in answers} == {"1/control", "1/variant"}
+        assert not any(answer.cached for answer in answers)
+        assert [ask(trials, question, None).cached for question in (OPENS, BREAD, BREAD)] == [True, False, True]
 
 
 def test_a_variant_that_cannot_be_opened_is_an_error_of_the_variant_and_the_control_answers(space):
@@ -89,7 +96,7 @@ def test_a_variant_that_cannot_be_opened_is_an_error_of_the_variant_and_the_cont
     with trying(space) as trials:
         answers = [ask(trials, OPENS, user) for user in USERS for _ in range(2)]
         end(space.database, get_experiment(space.database, "default"), ExperimentState.STOPPED, "by hand")
-        after = ask(trials, OPENS, USERS[0])
+        twice = [ask(trials, OPENS, USERS[0]) for _ in range(2)]
     for answer in answers:
         treated = answer.variant == "1/variant"
         assert (answer.release_id, answer.way) == (control.id, Way.RAG)
@@ -99,7 +106,7 @@ def test_a_variant_that_cannot_be_opened_is_an_error_of_the_variant_and_the_cont
     told = [answer.silent[0].reason for answer in answers if answer.silent]
     assert "not asked for another" not in told[0]
     assert all("not asked for another" in reason for reason in told[1:])
-    assert after.cached and not after.silent and after.variant is None
+    assert [(after.cached, after.silent, after.variant) for after in twice] == [(False, (), None), (True, (), None)]
 
 
 def test_an_answer_that_fails_is_noted_and_one_whose_reader_leaves_is_not(space):
@@ -138,3 +145,25 @@ def test_the_variants_engine_serves_on_when_it_is_promoted_and_is_let_go_otherwi
         assert ask(trials, OPENS, "somebody").way is Way.CLOSED_BOOK
         assert engines.of("default") is variant
         assert not engines._tried
+
+
+def test_what_cannot_be_opened_in_one_collection_fails_no_other(space):
+    with trying(space, NOTHING_ELSE) as trials:
+        assert ask(trials, OPENS, "somebody").variant
+        trials.warm()
+        serving = space.registry.production("default")
+        broken = space.registry.register(
+            "default",
+            parent_id=serving.id,
+            reason="broken",
+            embedder=serving.embedder,
+            index=serving.index,
+            answering={"candidates": "many"},
+            config={},
+            lineage=serving.lineage,
+        )
+        space.registry.promote("default", broken.id, "by hand")
+        end(space.database, get_experiment(space.database, "default"), ExperimentState.STOPPED, "by hand")
+        with pytest.raises(ReleaseNotFound, match="'elsewhere' has no release"):
+            trials.stream("elsewhere", Question(text=OPENS, user_fingerprint="somebody"))
+        assert not trials._engines._tried

@@ -120,7 +120,8 @@ def test_what_cannot_be_compared_is_refused_and_leaves_nothing(space, variant, e
 @pytest.mark.parametrize("share", [0.0, 1.0, -1.0, float("nan")])
 def test_a_share_must_leave_users_on_both_sides(space, share):
     with engines_of(space, **PATIENT) as engines, pytest.raises(ConfigError, match="above 0 and below 1"):
-        start(space, engines, "1", share)
+        start(space, engines, CONCISE, share)
+    assert len(space.registry.list("default")) == 2
 
 
 def test_a_release_of_other_documents_or_that_may_not_serve_is_refused(space):

@@ -1,4 +1,4 @@
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -13,7 +13,7 @@ CONFIG = MonitoringConfig()
 TODAY = NOW.date()
 
 
-def report(*found, releases=()):
+def report(*found, **more):
     by_metric = {metric: Drift(metric=metric, n_before=300, n_now=120) for metric in METRICS}
     metrics = tuple((by_metric | {drift.metric: drift for drift in found}).values())
     since = TODAY - timedelta(days=6)
@@ -21,9 +21,7 @@ def report(*found, releases=()):
         since=since,
         reference_since=since - timedelta(days=28),
         metrics=metrics,
-        by_day=(),
-        releases=releases,
-        novel=(),
+        **({"by_day": (), "releases": (), "novel": ()} | more),
     )
 
 
@@ -88,29 +86,51 @@ def test_drift_is_told_where_it_is_for_the_worse():
     assert questions.bound == CONFIG.min_novel
 
 
+def test_where_a_sample_was_compared_it_says_so():
+    questions, score = raised([], drifted(QUESTIONS), drifted(SCORE), sampled_now=True)
+    assert "50% of a sample of 120 questions since 2026-11-12" in questions.sentence
+    assert "0.5 in a sample of 120 since 2026-11-12, 0.7 in 300 from" in score.sentence
+
+
 @pytest.mark.parametrize("metric", METRICS)
 def test_each_has_a_remedy(metric):
     (alert,) = raised([], drifted(metric))
     assert "ragloop" in alert.remedy
 
 
+def told(alerts):
+    return [alert.model_copy(update={"told": True}) for alert in alerts]
+
+
 def test_one_alert_is_raised_once_until_it_has_ended():
     now = raised([], drifted(SCORE))
-    first = changed(now, [], TODAY)
-    assert [alert.since for alert in first.raised] == [TODAY]
-    later = TODAY + timedelta(days=1)
-    still = changed(now, first.standing, later)
-    assert still.raised == still.ended == []
-    assert [alert.since for alert in still.standing] == [TODAY]
+    first = changed(now, [], NOW)
+    assert [(alert.since, alert.event) for alert in first.untold] == [(NOW, "raised")]
+    later = NOW + timedelta(hours=1)
+    still = changed(now, told(first.standing), later)
+    assert still.untold == [] and [alert.since for alert in still.standing] == [NOW]
     over = changed([], still.standing, later)
-    assert (over.raised, over.standing, over.ended) == ([], [], still.standing)
-    again = changed(now, over.standing, later + timedelta(days=1))
-    assert len(again.raised) == 1
+    assert over.standing == [] and [(alert.since, alert.event) for alert in over.untold] == [(NOW, "ended")]
+    again = changed(now, told(over.standing), later)
+    assert [(alert.since, alert.event) for alert in again.untold] == [(later, "raised")]
 
 
-def test_sent_twice_it_is_one_event_and_another_day_it_is_another():
-    alert = RaisedAlert(metric="rating", value=3, bound=4, sentence="s", remedy="r", since=date(2026, 11, 1))
-    other = alert.model_copy(update={"since": date(2026, 11, 9)})
-    ids = {alert.event_id("default", "raised"), alert.event_id("default", "ended"), alert.event_id("docs", "raised")}
-    assert len(ids | {other.event_id("default", "raised")}) == 4
-    assert alert.model_copy(update={"value": 2.5}).event_id("default", "raised") in ids
+def test_what_a_run_did_not_come_to_tell_is_told_by_the_next_one_as_the_same_event():
+    now, later = raised([], drifted(SCORE)), NOW + timedelta(days=1)
+    begun = changed(now, [], NOW)
+    (again,) = changed(now, begun.standing, later).untold
+    assert again.event_id("docs") == begun.untold[0].event_id("docs")
+    over = changed([], told(begun.standing), NOW)
+    left = [RaisedAlert.model_validate_json(alert.model_dump_json()) for alert in over.ended]
+    ended, back = changed(now, left, later).untold
+    assert ended.event_id("docs") == over.untold[0].event_id("docs")
+    assert (back.event, back.since) == ("raised", later)
+
+
+def test_sent_twice_it_is_one_event_and_another_time_it_is_another():
+    alert = RaisedAlert(metric="rating", value=3, bound=4, sentence="s", remedy="r", since=NOW)
+    later, ended = ({"since": NOW + timedelta(hours=1)}, {"ended": True})
+    ids = {alert.event_id("default"), alert.event_id("docs")}
+    ids |= {alert.model_copy(update=other).event_id("default") for other in (later, ended)}
+    assert len(ids) == 4
+    assert alert.model_copy(update={"value": 2.5, "told": True}).event_id("default") in ids

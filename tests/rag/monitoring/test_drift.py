@@ -131,6 +131,23 @@ def test_releases_that_are_new_are_told():
     assert look(windows, vectors).releases == ()
 
 
+def test_of_very_many_a_sample_is_compared_and_the_days_are_counted_whole():
+    windows, vectors = traffic(1, new=0.3)
+    config = CONFIG.model_copy(update={"max_answers": 100})
+    compared = sampled(windows, config)
+    left_out = {each.id for each in windows.recent} - {each.id for each in compared.recent}
+    after = [dataclasses.replace(each, release_id=2 if each.id in left_out else 1) for each in windows.recent]
+    report = look(Windows(windows.reference, after), {each.id: vectors[each.id] for each in compared.both}, config)
+    assert (report.sampled_before, report.sampled_now) == (True, True)
+    assert (report.of(QUESTIONS).n_before, report.of(QUESTIONS).n_now) == (100, 100)
+    assert report.counted(report.of(SCORE)) == ("a sample of 100", "a sample of 100")
+    assert sum(day.questions for day in report.by_day) == RECENT
+    assert report.releases == (2,)
+    assert set(report.novel) <= {each.id for each in compared.recent} and found(report) == {QUESTIONS}
+    whole = look(windows, vectors)
+    assert (whole.sampled_before, whole.sampled_now, whole.counted(whole.of(SCORE))) == (False, False, ("280", "120"))
+
+
 def test_of_very_many_some_are_drawn_the_same_each_time():
     windows, _ = traffic(8)
     config = CONFIG.model_copy(update={"max_answers": 50})

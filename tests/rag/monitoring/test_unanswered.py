@@ -1,5 +1,5 @@
 from rag.monitoring.traffic import Judgement
-from rag.monitoring.unanswered import unanswered
+from rag.monitoring.unanswered import latest, unanswered
 from tests.rag.monitoring.uses import asked, days_ago
 
 WRONG = (Judgement("user anna", False, None),)
@@ -36,3 +36,16 @@ def test_a_wrong_answer_answers_nothing():
 
 def test_what_was_deleted_is_not_told():
     assert ids([asked("a", days_ago(4), found=False)], {}) == []
+
+
+def test_of_very_many_the_last_of_each_kind_are_looked_at():
+    traffic = [
+        asked("old", days_ago(9), found=False),
+        asked("answered long ago", days_ago(8)),
+        asked("wrong", days_ago(7), judgements=WRONG),
+        asked("broken off", days_ago(6), found=None),
+        asked("answered", days_ago(5)),
+        asked("not found", days_ago(4), found=False),
+        asked("answered again", days_ago(3)),
+    ]
+    assert [each.id for each in latest(iter(traffic), 2)] == ["wrong", "answered", "not found", "answered again"]

@@ -3,13 +3,16 @@
 import base64
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from PIL import Image
 
-from rag.report.facts import release_report
+from rag.report.facts import SHOWN, release_report
 from rag.report.html import POLICY, html_page, release_page
+from rag.report.sections import headline, sentence
 from rag.report.texts import load_texts
+from storage.artifacts import ArtifactRef
 from tests.rag.report.page import Page
 from tests.rag.report.parts import HOSTILE_NAME, copied
 
@@ -37,6 +40,31 @@ def test_both_verdicts_are_told_in_one_sentence_with_their_numbers(parts, pages)
     for name, begin in (("kept", "Kept out, release 1 stayed: "), ("better", "Promoted in the place of release 1: ")):
         verdict = parts.space.registry.evaluations(getattr(parts, name).id)[-1]
         assert f"{begin}{verdict.reason}." in Page(pages[name]).said
+
+
+def test_it_tells_what_came_of_a_verdict(parts, tmp_path):
+    space = copied(parts, tmp_path)
+    report = release_report(space, parts.better)
+    failed = replace(report, changes=[each for each in report.changes if each.release_id != parts.better.id])
+    assert headline(failed) == "to be promoted, did not serve"
+    assert sentence(failed).startswith("To be promoted in the place of release 1, did not serve: mrr@10 rose")
+    assert headline(release_report(space, parts.kept)) == "kept out"
+    space.registry.promote("default", parts.kept.id, "promoted by hand")
+    by_hand = release_report(space, space.registry.get("default", parts.kept.id))
+    assert headline(by_hand) == "kept out, promoted since"
+    assert sentence(by_hand).endswith(". Promoted since: promoted by hand.")
+    assert headline(release_report(space, space.registry.get("default", parts.better.id))) == "promoted"
+
+
+def test_the_history_shows_the_last_releases(parts, tmp_path):
+    space = copied(parts, tmp_path)
+    for n in range(SHOWN):
+        facts = {"config": {}, "lineage": {}, "answering": {"dense_weight": n / 100}}
+        embedder, index = ArtifactRef.of("embedder", f"e{n}"), ArtifactRef.of("index", f"i{n}")
+        space.registry.register("default", parent_id=None, reason="r", embedder=embedder, index=index, **facts)
+    releases = release_report(space, parts.better).releases
+    assert len(releases) == SHOWN
+    assert [release.id for release, _ in releases] == [4 + n for n in range(SHOWN)]
 
 
 def test_a_judged_release_has_each_section_in_its_order(pages):

@@ -31,8 +31,25 @@ def tried(config, n):
     return found
 
 
-def test_what_is_in_force_is_tried_first():
-    assert tried(CPU, 1) == [TrialSettings.of(CPU)]
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {},
+        {"embedding": {"learning_rate": 1.234567e-4}, "pairs": {"synthetic_per_real": 0.333}},
+        {"embedding": {"negatives": 3}, "negatives": {"per_pair": 1}},
+        {"negatives": {"per_pair": 0}},
+    ],
+)
+def test_what_is_in_force_is_tried_first(overrides):
+    config = load_config(Profile.CPU, overrides=overrides)
+    assert tried(config, 1) == [TrialSettings.of(config)]
+
+
+def test_no_less_is_mined_than_is_in_force_nor_than_is_learned_from():
+    config = load_config(Profile.CPU, overrides={"negatives": {"per_pair": 2}})
+    found = tried(config, 20)
+    assert {settings.per_pair for settings in found} == {2, *(s.negatives for s in found if s.negatives > 2)}
+    assert len({settings.negatives for settings in found}) > 2
 
 
 def test_a_search_that_begins_anew_comes_by_the_same_trials():
@@ -73,7 +90,11 @@ def test_what_could_not_be_tried_is_passed():
 
 @pytest.mark.parametrize(
     ("fields", "said"),
-    [({"epochs": [4, 2]}, "epochs begins above where it ends"), ({"learning_rate": [0, 1e-4]}, "learning_rate of 0")],
+    [
+        ({"epochs": [4, 2]}, "epochs begins above where it ends"),
+        ({"learning_rate": [0, 1e-4]}, "learning_rate of 0"),
+        ({"negatives": [0, 17]}, "less than or equal to 16"),
+    ],
 )
 def test_bounds_that_hold_nothing_are_refused(fields, said):
     with pytest.raises(ConfigError, match=said):
