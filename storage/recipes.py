@@ -6,6 +6,7 @@ import importlib.util
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from pydantic import BaseModel
@@ -13,6 +14,8 @@ from pydantic import BaseModel
 from storage.errors import StorageError
 
 DIGEST_LENGTH = 32
+_PARSING = Lock()
+"""Threads that parse at once count their depth together, and fail (CPython 3.11, gh-106905)."""
 
 ConfigLike = BaseModel | Mapping[str, Any] | None
 
@@ -63,7 +66,9 @@ def _sources(name: str) -> list[Path]:
 def _hash_sources(paths: list[Path]) -> str:
     digest = hashlib.sha256()
     for path in paths:
-        tree = _WithoutDocstrings().visit(ast.parse(path.read_bytes()))
+        with _PARSING:
+            parsed = ast.parse(path.read_bytes())
+        tree = _WithoutDocstrings().visit(parsed)
         digest.update(f"{path.name}\n{ast.dump(tree)}\n".encode())
     return digest.hexdigest()[:DIGEST_LENGTH]
 
