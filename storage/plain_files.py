@@ -31,7 +31,7 @@ def write_plain_files(folder: Path, contents: Mapping[str, Iterable[str]]) -> di
 
 def _write_beside(path: Path, content: Iterable[str]) -> Path:
     """Write to a new file of mode 0600 next to `path` and return its path."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    temporary = path.with_name(f".{uuid.uuid4().hex}")  # without its name, which may be as long as names can be
     descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

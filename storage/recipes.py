@@ -5,6 +5,7 @@ import hashlib
 import importlib.util
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -15,7 +16,7 @@ from storage.errors import StorageError
 
 DIGEST_LENGTH = 32
 _PARSING = Lock()
-"""Threads that parse at once count their depth together, and fail (CPython 3.11, gh-106905)."""
+_ATTEMPTS = 100
 
 ConfigLike = BaseModel | Mapping[str, Any] | None
 
@@ -66,11 +67,22 @@ def _sources(name: str) -> list[Path]:
 def _hash_sources(paths: list[Path]) -> str:
     digest = hashlib.sha256()
     for path in paths:
-        with _PARSING:
-            parsed = ast.parse(path.read_bytes())
-        tree = _WithoutDocstrings().visit(parsed)
+        tree = _WithoutDocstrings().visit(_parsed(path.read_bytes()))
         digest.update(f"{path.name}\n{ast.dump(tree)}\n".encode())
     return digest.hexdigest()[:DIGEST_LENGTH]
+
+
+def _parsed(source: bytes) -> ast.Module:
+    """Parse a source.
+
+    In CPython 3.11 threads that parse at once count their depth together, and fail (gh-106905). Ours take turns;
+    libraries that parse in theirs are met by another attempt.
+    """
+    with _PARSING:
+        for _ in range(_ATTEMPTS - 1):
+            with suppress(SystemError):
+                return ast.parse(source)
+        return ast.parse(source)
 
 
 class _WithoutDocstrings(ast.NodeTransformer):

@@ -1,3 +1,5 @@
+import ast
+import gc
 import sys
 
 import pytest
@@ -40,6 +42,22 @@ def test_package_counts_with_all_its_modules(package):
     before = recipe_hashes(["recipe_under_test"])
     (package / "step.py").write_text("x = 3\n")
     assert recipe_hashes(["recipe_under_test"]) != before
+
+
+def test_somebody_else_who_parses_meanwhile_disturbs_nothing(package):
+    class Parsing:
+        def __init__(self):
+            self.itself = self
+
+        def __del__(self):
+            ast.parse("a = [b(c), d]")
+
+    source = "\n".join(f"def f{n}(a): return [a + {n}, (a, {n})]" for n in range(200))
+    undisturbed = _hash(package, source)
+    gc.disable()
+    Parsing()
+    gc.enable()  # so that it is collected in the midst of the parsing
+    assert _hash(package, source) == undisturbed
 
 
 @pytest.mark.parametrize("name", ["recipe_under_test.gone", "nowhere.at.all", "math"])
