@@ -81,10 +81,10 @@ def null_retraining(space: Workspace, profile: Profile, seed: int) -> Verdict:
     against = space.registry.production(COLLECTION)
     if against is None:
         raise SystemExit("the example has no first release")
-    questions = frozen_set(space, COLLECTION, pairs, config.evaluation)
+    questions = frozen_set(space, COLLECTION, pairs, config)
     reports = (
-        candidate_report(space, release, release, questions),
-        candidate_report(space, release, against, questions),
+        candidate_report(space, release, release, questions, config),
+        candidate_report(space, release, against, questions, config),
     )
     return judge_candidate(space, release, against, reports, config.gate)
 

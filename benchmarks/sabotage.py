@@ -119,6 +119,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--kinds", default=",".join([*SEARCHING, *TALKING]), help="some of these")
     parser.add_argument("--home", type=Path, help="kept; a run that was killed goes on there")
     options = parser.parse_args()
+    if options.runs < 1:
+        parser.error(f"--runs {options.runs} sabotages nothing: give 1 or more")
     if unknown := [kind for kind in options.kinds.split(",") if kind not in {**SEARCHING, **TALKING}]:
         parser.error(f"no sabotage {unknown[0]!r}: choose of {', '.join([*SEARCHING, *TALKING])}")
     return options

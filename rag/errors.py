@@ -11,6 +11,10 @@ class UnreadableDocument(RagloopError):
     """A file that cannot be turned into text: locked, damaged, empty, or of a kind not known."""
 
 
+class DocumentNotFound(RagloopError):
+    """No document of a collection answers to that id, or it has no such page or place."""
+
+
 class EmptyCorpus(RagloopError):
     """Nothing to work on: no documents, no chunks, or no text."""
 

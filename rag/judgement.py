@@ -1,7 +1,7 @@
 """What a candidate is compared with, and what comes of the verdict: it serves, or is kept out."""
 
-from collections.abc import Mapping
-from typing import NamedTuple, Self
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from rag.config import Config, GateConfig
 from rag.config.stage import Stage
@@ -21,6 +21,8 @@ from storage.release import MANNER
 
 _GATE = "gate"
 """Under this name the metrics of a judgement hold the digest of the gate's config."""
+_GATE_CONFIG = "gate_config"
+"""Under this one that config: a release's own is of the day when it was registered."""
 _AGAINST = "against_artifact"
 """And under this one the report of what it was judged against, by URI."""
 _AGAIN = "again: what was trained is kept"
@@ -31,13 +33,13 @@ class Terms(NamedTuple):
 
     questions: str
     """Digest of the evaluation set."""
-    gate: str
-    """Digest of the gate's config."""
+    gate: Stage
+    """The gate's config."""
 
-    @classmethod
-    def of(cls, questions: str, gate: Stage) -> Self:
-        """Return the terms of these questions and this config."""
-        return cls(questions, digest_json(gate.model_dump(mode="json")))
+    @property
+    def gate_digest(self) -> str:
+        """Equal configs have the same."""
+        return digest_json(self.gate.model_dump(mode="json"))
 
 
 def settled(space: Workspace, collection: str, candidate: Release, terms: Terms) -> str | None:
@@ -48,7 +50,7 @@ def settled(space: Workspace, collection: str, candidate: Release, terms: Terms)
     for row in reversed(space.registry.evaluations(candidate.id)):
         if row.against_id != production.id or row.evaluation_set_digest != terms.questions:
             continue
-        lost = row.verdict == Decision.KEEP and row.metrics.get(_GATE) == terms.gate
+        lost = row.verdict == Decision.KEEP and row.metrics.get(_GATE) == terms.gate_digest
         # One that is a candidate still was judged by a process that did not live to keep it out.
         if lost and candidate.state is not ReleaseState.CANDIDATE:
             return f"nothing new since release {candidate.id} was kept out: {row.reason}"
@@ -58,9 +60,13 @@ def settled(space: Workspace, collection: str, candidate: Release, terms: Terms)
     return None
 
 
-def candidate_report(space: Workspace, candidate: Release, models: Release, questions: ArtifactRef) -> ArtifactRef:
-    """Return the report of a release's models over the candidate's documents, so that both are asked of the same."""
-    config = Config.model_validate(candidate.config)
+def candidate_report(
+    space: Workspace, candidate: Release, models: Release, questions: ArtifactRef, config: Config
+) -> ArtifactRef:
+    """Return the report of a release's models over the candidate's documents, so that both are asked of the same.
+
+    :param config: as it is when they are asked; the candidate's may be of an earlier day.
+    """
     asked = None if models.id == candidate.id else _moved(space, models, candidate, config)
     return evaluation_artifact(space, models, questions, config, asked)
 
@@ -93,12 +99,13 @@ def judge_candidate(
     require_shared(candidate, against, kept, "ragloop retrain")
     production = require_unmoved(space, candidate, against, "ragloop retrain")
     report, other = (load_report(space.artifacts, ref) for ref in reports)
-    verdict = judge(report, other, config, _circumstances(space, candidate, against, report.evaluation_set))
-    conclude(space, candidate, against, production, verdict, Terms.of(report.evaluation_set, config), reports)
+    terms = Terms(report.evaluation_set, config)
+    verdict = judge(report, other, config, _circumstances(space, candidate, against, terms))
+    conclude(space, candidate, against, production, verdict, terms, reports)
     return verdict
 
 
-def _circumstances(space: Workspace, candidate: Release, against: Release, questions: str) -> Circumstances:
+def _circumstances(space: Workspace, candidate: Release, against: Release, terms: Terms) -> Circumstances:
     """Return how often the models that serve were challenged, and what the candidate's index lacks.
 
     What was deleted, or came while the candidate was made, it need not have.
@@ -108,9 +115,8 @@ def _circumstances(space: Workspace, candidate: Release, against: Release, quest
     known = {row.name for row in there if row.ingested_at <= made}
     own, others = (_indexed(space.artifacts, release) for release in (candidate, against))
     missing = known & others - own
-    return Circumstances(
-        earlier_looks=_earlier_looks(space, candidate, against, questions), missing=tuple(sorted(missing))
-    )
+    looks = earlier_looks(space, candidate, against, terms, EVALUATION, _searches_by)
+    return Circumstances(earlier_looks=looks, missing=tuple(sorted(missing)))
 
 
 def _indexed(store: ArtifactStore, release: Release) -> set[str]:
@@ -119,19 +125,30 @@ def _indexed(store: ArtifactStore, release: Release) -> set[str]:
     return set(store.manifest(corpus).inputs)
 
 
-def _earlier_looks(space: Workspace, candidate: Release, against: Release, questions: str) -> int:
-    """Return how often the search models of a release were challenged before, by what is found for questions.
+def earlier_looks(
+    space: Workspace,
+    candidate: Release,
+    against: Release,
+    terms: Terms,
+    kind: str,
+    challenged: Callable[[Release], object],
+) -> int:
+    """Return how often what serves was challenged before, by reports of a kind.
 
-    New documents, another chat model or another prompt make another release of the same models. Asking a candidate the
-    same again, after a crash or because documents came meanwhile, is no further look.
+    Other questions or another gate are another look, also at the same candidate. Asking it the same again, after a
+    crash or because documents came meanwhile, is none.
+
+    :param challenged: returns what of a release is to be replaced; new documents make another release of the same.
     """
+    same = [each.id for each in space.registry.list(against.collection) if challenged(each) == challenged(against)]
+    rows = [row for row in space.registry.judged_against(same) if row.artifact.kind == kind]
+    looks = {(row.release_id, row.evaluation_set_digest, row.metrics.get(_GATE)) for row in rows}
+    return len(looks - {(candidate.id, terms.questions, terms.gate_digest)})
 
-    def searches(release: Release) -> tuple[object, ...]:
-        return release.embedder, release.answering
 
-    same = [each.id for each in space.registry.list(against.collection) if searches(each) == searches(against)]
-    rows = [row for row in space.registry.judged_against(same) if row.artifact.kind == EVALUATION]
-    return len({(row.release_id, row.evaluation_set_digest) for row in rows} - {(candidate.id, questions)})
+def _searches_by(release: Release) -> tuple[object, ...]:
+    """Return what of a release stays with new documents, another chat model or another prompt."""
+    return release.embedder, release.answering
 
 
 def require_shared(candidate: Release, against: Release, shared: Mapping[str, bool], command: str) -> None:
@@ -168,12 +185,12 @@ def still_serving(space: Workspace, base: Release, meanwhile: str, command: str)
     :raises ProductionMoved: if other models serve.
     """
     production = serving_release(space, base.collection)
-    if _answers_by(production) != _answers_by(base):
+    if answers_by(production) != answers_by(base):
         raise ProductionMoved(f"release {production.id} began to serve while {meanwhile}: run `{command}` {_AGAIN}")
     return production
 
 
-def _answers_by(release: Release) -> tuple[object, ...]:
+def answers_by(release: Release) -> tuple[object, ...]:
     """Return what of a release stays when its documents change."""
     own = (release.lineage.get(name) for name in (CHAT_ROUTER, MANNER))
     return release.embedder, release.answering, release.chat_model, *own
@@ -198,7 +215,8 @@ def conclude(
         candidate.id,
         against_id=against.id,
         evaluation_set_digest=terms.questions,
-        metrics=verdict.model_dump(mode="json") | {_GATE: terms.gate, _AGAINST: reports[1].uri},
+        metrics=verdict.model_dump(mode="json")
+        | {_GATE: terms.gate_digest, _GATE_CONFIG: terms.gate.model_dump(mode="json"), _AGAINST: reports[1].uri},
         verdict=verdict.decision.value,
         reason=verdict.reason,
         artifact=reports[0],
@@ -216,3 +234,8 @@ def judged_reports(evaluation: Evaluation) -> tuple[ArtifactRef, ArtifactRef] | 
     """
     against = evaluation.metrics.get(_AGAINST)
     return (evaluation.artifact, ArtifactRef.parse(against)) if against else None
+
+
+def judged_gate(evaluation: Evaluation) -> Mapping[str, Any] | None:
+    """Return the config of the gate that gave a verdict; None for one of a time when it was not kept."""
+    return evaluation.metrics.get(_GATE_CONFIG)

@@ -1,13 +1,14 @@
 """The homes of the arms: one first release, and a copy of its rows for each arm and each round, over one store."""
 
+import fcntl
 import json
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from quality.data import Dataset, Question
@@ -23,12 +24,12 @@ from .plan import ASKED, DEV, HELD_OUT, LABELLED, VALIDATION
 
 SPLITS = {
     LABELLED: Split.EVALUATION,
-    DEV: Split.EVALUATION,
+    DEV: Split.TRAIN,
     HELD_OUT: Split.EVALUATION,
     VALIDATION: Split.VALIDATION,
     ASKED: Split.TRAIN,
 }
-"""What judges or measures is never learned from, not even by questions that are written from it."""
+"""Of DEV, as of articles that nobody asks about, questions are written; of what judges or is held out, nothing is."""
 _DATABASE, _MARK = "ragloop.db", "home.json"
 
 
@@ -37,6 +38,27 @@ class Home:
 
     def __init__(self, folder: Path, artifacts: Path, profile: str) -> None:
         self.folder, self.artifacts, self.profile = folder, artifacts, profile
+        self.held_by: tuple[int, ...] = ()
+        """The file descriptor that whatever is started on this home inherits."""
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep others from the home as long as this process or what it has started there lives, were it killed itself.
+
+        :raises SystemExit: if somebody has it.
+        """
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        with self.folder.with_name(f"{self.folder.name}.lock").open("ab") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                told = "another run, or what a killed one had started, is at work in"
+                raise SystemExit(f"{told} {self.folder}: wait for its end, or end it") from None
+            self.held_by = (lock.fileno(),)
+            try:
+                yield
+            finally:
+                self.held_by = ()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -55,7 +77,7 @@ class Home:
         """
         done = subprocess.run(
             [sys.executable, "-m", "app.cli", *arguments],
-            cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, check=False, text=True,
+            cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, check=False, text=True, pass_fds=self.held_by,
         )  # fmt: skip
         if done.returncode:
             raise SystemExit(f"`ragloop {' '.join(arguments)}` ended with status {done.returncode} in {self.folder}")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from null import COLLECTION, drill, example_company
-from sqlmodel import col, select
+from sqlmodel import col, delete, select
 
 from rag.config import Config, RetrievalConfig
 from rag.corpus.artifact import active_documents, corpus_artifact
@@ -29,7 +29,7 @@ from rag.retrieval.learning import prior_retrieval
 from rag.retrieval.searcher import SearchModels
 from rag.workspace import Workspace
 from storage.artifacts import ArtifactRef
-from storage.tables import DocumentRow
+from storage.tables import DocumentRow, EvaluationRow
 
 STEPS = 30
 """Of a training on shuffled labels."""
@@ -74,7 +74,7 @@ class Searching(NamedTuple):
         candidate = Candidate(corpus=corpus, pairs=pairs, models=models, retrieval=config.retrieval)
         serving = register_candidate(space, COLLECTION, candidate, config)
         space.registry.promote(COLLECTION, serving.id, "to be bettered")
-        return cls(space, config, corpus, pairs, frozen_set(space, COLLECTION, pairs, config.evaluation), models)
+        return cls(space, config, corpus, pairs, frozen_set(space, COLLECTION, pairs, config), models)
 
     def judged(
         self,
@@ -83,11 +83,16 @@ class Searching(NamedTuple):
         corpus: ArtifactRef | None = None,
         config: Config | None = None,
     ) -> Verdict:
-        """Judge a candidate as the flow does; its corpus and its config are the company's unless given."""
+        """Judge a candidate as the flow does; its corpus and its config are the company's unless given.
+
+        Each is the first that is tried: the correction for several looks is not to refuse what its sabotage should.
+        """
         space, config = self.space, config or self.config
         candidate = Candidate(corpus=corpus or self.corpus, pairs=self.pairs, models=models, retrieval=retrieval)
         release, against = register_candidate(space, COLLECTION, candidate, config), serving_release(space, COLLECTION)
-        reports = tuple(candidate_report(space, release, each, self.questions) for each in (release, against))
+        with space.database.session() as session:
+            session.execute(delete(EvaluationRow))
+        reports = tuple(candidate_report(space, release, each, self.questions, config) for each in (release, against))
         return judge_candidate(space, release, against, (reports[0], reports[1]), config.gate)
 
     def better(self) -> tuple[SearchModels, RetrievalConfig]:

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -71,8 +71,13 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def serving(folder: Path, groq_url: str, generators: list[str], profile: str) -> Iterator[Server]:
-    """Serve the home in `folder`, with nothing remembered, and stop at the end."""
+def serving(
+    folder: Path, groq_url: str, generators: list[str], profile: str, inherited: Sequence[int] = ()
+) -> Iterator[Server]:
+    """Serve the home in `folder`, with nothing remembered, and stop at the end.
+
+    :param inherited: file descriptors that the server is to hold, too.
+    """
     config = folder / f"{'-'.join(generators)}.toml"
     config.write_text(f"[answering]\ngenerators = {generators}\ncache_entries = 0\nevidence_threshold = 0.0\n")
     environment: dict[str, Any] = os.environ | {
@@ -91,8 +96,9 @@ def serving(folder: Path, groq_url: str, generators: list[str], profile: str) ->
     )  # fmt: skip
     with (folder / "serve.log").open("ab") as log:
         process = subprocess.Popen(
-            [*command, "serve", "--port", "0"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=log, text=True
-        )
+            [*command, "serve", "--port", "0"],
+            cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=log, text=True, pass_fds=inherited,
+        )  # fmt: skip
     try:
         assert process.stdout is not None
         ready = next((line for line in process.stdout if line.startswith("ready ")), None)

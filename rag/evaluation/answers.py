@@ -218,9 +218,8 @@ def citation_metrics(citations: Sequence[Citation], pair: QueryPair | None) -> d
     """Return how well citations meet the evidence of a question; no values where its place is not known."""
     if pair is None:
         return dict.fromkeys((CITATION_PRECISION, CITATION_RECALL, FIRST_CITATION))
-    evidence = [(pair.doc_id, pair.answer_start, pair.answer_end), *([pair.second] if pair.second else [])]
-    meeting = [any(_overlaps(citation, *place) for place in evidence) for citation in citations]
-    met = [any(_overlaps(citation, *place) for citation in citations) for place in evidence]
+    meeting = [any(_overlaps(citation, *span) for span in pair.evidence) for citation in citations]
+    met = [any(_overlaps(citation, *span) for citation in citations) for span in pair.evidence]
     return {
         CITATION_PRECISION: _share(meeting) if meeting else None,
         CITATION_RECALL: _share(met),

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from rag.corpus.document import Chunk
 from rag.errors import BadQuestions
-from rag.evaluation.metrics import relevant_positions
+from rag.evaluation.metrics import ChunksByDocument
 from rag.pairs.json_lines import JsonLines, file_lines
 from rag.pairs.pair import Origin, QueryPair, QuestionType, Split
 from storage.plain_files import write_plain_files
@@ -57,7 +57,8 @@ def export_beir(folder: Path, pairs: Sequence[QueryPair], chunks: Sequence[Chunk
     :raises BadQuestions: if no chunk is relevant to some question, which no search could answer.
     :raises StorageError: if the folder cannot be written.
     """
-    relevant = {pair.id: relevant_positions(pair, chunks) for pair in pairs}
+    searched = ChunksByDocument(chunks)
+    relevant = {pair.id: searched.relevant_positions(pair) for pair in pairs}
     for id_, positions in relevant.items():
         if not len(positions):
             raise BadQuestions(f"question {id_}: no chunk holds its evidence: export the chunks of the same documents")

@@ -8,9 +8,9 @@ from rag.evaluation.asked import evaluation_sample
 from rag.evaluation.asking import trusts_chat_model
 from rag.evaluation.chat_gate import ChatReports, judge_chat
 from rag.evaluation.gate import Verdict
-from rag.evaluation.way_artifact import load_way_report, way_artifact
+from rag.evaluation.way_artifact import KIND, load_way_report, way_artifact
 from rag.evaluation.way_report import WayReport
-from rag.judgement import Terms, conclude, require_shared, require_unmoved, settled
+from rag.judgement import Terms, answers_by, conclude, earlier_looks, require_shared, require_unmoved, settled
 from rag.workspace import Workspace
 from storage.artifacts import ArtifactRef
 from storage.release import Release
@@ -23,7 +23,7 @@ def chat_settled(
 ) -> str | None:
     """Return why a chat model's release needs no judging by the questions of `data`; None if it does."""
     sample = evaluation_sample(space, candidate, data, config)
-    return settled(space, collection, candidate, Terms.of(sample.digest, config.chat.gate))
+    return settled(space, collection, candidate, Terms(sample.digest, config.chat.gate))
 
 
 def judge_chat_candidate(
@@ -54,8 +54,9 @@ def judge_chat_candidate(
         trusted=trusts_chat_model(candidate),
     )
     production = require_unmoved(space, candidate, against, _COMMAND)
-    verdict = judge_chat(reports, config.chat.gate)
-    terms = Terms.of(sample.digest, config.chat.gate)
+    terms = Terms(sample.digest, config.chat.gate)
+    looks = earlier_looks(space, candidate, against, terms, KIND, answers_by)
+    verdict = judge_chat(reports, config.chat.gate, looks)
     conclude(space, candidate, against, production, verdict, terms, (asked(candidate, None), asked(against, None)))
     return verdict
 

@@ -36,14 +36,14 @@ class Verdict(BaseModel):
     after: dict[str, float]
     gains: dict[str, Interval]
     earlier_looks: int = 0
-    """Candidates that were judged against the same production before."""
+    """Looks at candidates for the same place that were taken before; a candidate can be looked at more than once."""
 
 
 class Circumstances(NamedTuple):
     """What a verdict depends on beside the reports."""
 
     earlier_looks: int = 0
-    """Candidates that were judged against this production before; each more is judged more strictly, so that the
+    """Looks at candidates for its place that were taken before; each further one is judged more strictly, so that the
     chance that any displaces it without being better stays as low as the config wants."""
     missing: tuple[str, ...] = ()
     """Names of documents that production answers from and the candidate does not."""
@@ -57,6 +57,8 @@ class _Evidence(NamedTuple):
     """Of the metric that decides."""
     confidence: float
     """Of this look's intervals."""
+    next_confidence: float
+    """Of the next look's, at which more questions would be judged."""
 
 
 _ORDINARY = Circumstances()
@@ -79,8 +81,9 @@ def judge(
             metric: cautious_interval(values, documents, confidence, config.resamples, config.seed)
             for metric, values in differences.items()
         },
-        spread=Spread.of(differences.get(config.metric, []), documents),
+        spread=Spread.cautious(differences.get(config.metric, []), documents),
         confidence=confidence,
+        next_confidence=look_confidence(config.confidence, earlier_looks + 1),
     )
     before = mean_metrics([old.metrics for _, old in shared])
     after = mean_metrics([new.metrics for new, _ in shared])
@@ -155,7 +158,7 @@ def _what_would_tell(evidence: _Evidence, config: GateConfig) -> str:
     if needed is not None:
         seen = evidence.gains[config.metric].mean
         return f"a true gain of {seen:.3f} would be found {often} with about {needed:,} questions"
-    found = config.min_gain + spread.detectable(evidence.confidence)
+    found = config.min_gain + spread.detectable(evidence.next_confidence)
     if found >= 1:
         return "questions of so few documents tell nothing of others"
     return f"as many questions find a true gain of {found:.3f} {often}"
@@ -164,9 +167,9 @@ def _what_would_tell(evidence: _Evidence, config: GateConfig) -> str:
 def _needed(evidence: _Evidence, config: GateConfig) -> int | None:
     """Return about how many questions would prove the gain that was seen; None if none was, or nothing is known."""
     gain = evidence.gains.get(config.metric)
-    if gain is None or gain.mean <= config.min_gain or evidence.spread.detectable(evidence.confidence) >= 1:
+    if gain is None or gain.mean <= config.min_gain or evidence.spread.detectable(evidence.next_confidence) >= 1:
         return None
-    needed = evidence.spread.questions_for(gain.mean - config.min_gain, evidence.confidence)
+    needed = evidence.spread.questions_for(gain.mean - config.min_gain, evidence.next_confidence)
     return math.ceil(float(f"{needed:.1e}"))
 
 
@@ -194,7 +197,8 @@ def _broken_floor(candidate: EvaluationReport, production: EvaluationReport, con
 
 
 def _proven_loss(usual: Refusals, kept: Refusals, confidence: float) -> float:
-    """Return what is lost at least: so few questions tell no smaller loss from chance."""
+    """Return what is lost at least: so few questions tell no smaller loss from chance (Agresti and Caffo 2000)."""
+    usual, kept = usual.smoothed(), kept.smoothed()
     error = math.hypot(usual.error, kept.error)
     return usual.informedness - kept.informedness - float(stats.norm.ppf(confidence)) * error
 

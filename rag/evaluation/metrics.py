@@ -27,19 +27,21 @@ _QUESTION = "q"
 
 
 def relevant_positions(pair: QueryPair, chunks: Sequence[Chunk]) -> NDArray[np.int64]:
-    """Return the positions of the chunks that hold at least half of the evidence's characters.
+    """Return the positions, ascending, of the chunks that hold the evidence; of a comparison, those of either half."""
+    return np.unique(np.concatenate([_holding(span, chunks) for span in pair.evidence]))
 
-    Where none holds half (evidence longer than a chunk), the chunk with the most of it.
+
+def _holding(span: tuple[str, int, int], chunks: Sequence[Chunk]) -> NDArray[np.int64]:
+    """Return the positions of the chunks that hold at least half of a span's characters.
+
+    Where none holds half (a span longer than a chunk), the chunk with the most of it.
     """
-    overlaps = {
-        i: min(c.char_end, pair.answer_end) - max(c.char_start, pair.answer_start)
-        for i, c in enumerate(chunks)
-        if c.doc_id == pair.doc_id
-    }
+    doc_id, start, end = span
+    overlaps = {i: min(c.char_end, end) - max(c.char_start, start) for i, c in enumerate(chunks) if c.doc_id == doc_id}
     overlaps = {i: n for i, n in overlaps.items() if n > 0}
     if not overlaps:
         return np.empty(0, dtype=np.int64)
-    needed = min((pair.answer_end - pair.answer_start) / 2, max(overlaps.values()))
+    needed = min((end - start) / 2, max(overlaps.values()))
     return np.array([i for i, n in overlaps.items() if n >= needed], dtype=np.int64)
 
 
@@ -47,7 +49,7 @@ class ChunksByDocument:
     """Chunks, to look up the evidence of many questions in."""
 
     def __init__(self, chunks: Sequence[Chunk]) -> None:
-        """Group them once; each question reads those of its document alone."""
+        """Group them once; each question reads those of its documents alone."""
         self._chunks = chunks
         self._positions: dict[str, list[int]] = {}
         for position, chunk in enumerate(chunks):
@@ -55,7 +57,7 @@ class ChunksByDocument:
 
     def relevant_positions(self, pair: QueryPair) -> NDArray[np.int64]:
         """Return the positions, among all chunks, that `relevant_positions` gives."""
-        own = self._positions.get(pair.doc_id, [])
+        own = sorted(i for doc_id in {*pair.doc_ids} for i in self._positions.get(doc_id, ()))
         return np.array(own, dtype=np.int64)[relevant_positions(pair, [self._chunks[i] for i in own])]
 
 

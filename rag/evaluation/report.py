@@ -65,6 +65,15 @@ class Refusals(BaseModel):
         wrong = self.wrong_share * (1 - self.wrong_share) / max(self.answerable, 1)
         return math.sqrt(self.share * (1 - self.share) / self.asked + wrong)
 
+    def smoothed(self) -> "Refusals":
+        """Return it with one more that was refused and one that was not, of each kind that was asked.
+
+        One or two questions that fared alike have no error otherwise.
+        """
+        asked = {"asked": self.asked + 2, "refused": self.refused + 1}
+        others = {"answerable": self.answerable + 2, "wrongly": self.wrongly + 1} if self.answerable else {}
+        return self.model_copy(update=asked | others)
+
 
 class EvaluationReport(BaseModel):
     """One release on one evaluation set."""

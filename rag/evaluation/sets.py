@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from sqlmodel import col, select
 
-from rag.config import EvaluationConfig
+from rag.config import Config, EvaluationConfig
 from rag.corpus.artifact import active_documents
-from rag.errors import BadQuestions, LeakFound
+from rag.errors import BadQuestions, EmptyCorpus, LeakFound
 from rag.pairs.artifact import load_pairs
 from rag.pairs.assembly import SplitPairs
 from rag.pairs.filters import assert_no_leak
@@ -36,26 +36,30 @@ class EvaluationSet(BaseModel):
     created_at: datetime
 
 
-def frozen_set(space: Workspace, collection: str, pairs: ArtifactRef, config: EvaluationConfig) -> ArtifactRef:
+def frozen_set(space: Workspace, collection: str, pairs: ArtifactRef, config: Config) -> ArtifactRef:
     """Return the questions that judge what is trained on `pairs`: the collection's latest set while it stands.
 
     A new version is frozen if there is none, if a document of the latest has changed, if what is trained would touch
     it, or if there are so many new questions that it would judge better.
 
+    :raises EmptyCorpus: if there is no question to freeze.
     :raises LeakFound: if a training pair touches the new version all the same.
     """
     made = load_pairs(space.artifacts, pairs)
-    drawn = _drawn(made.evaluation, config.questions_max)
+    drawn = _drawn(made.evaluation, config.evaluation.questions_max)
     latest = _latest(space, collection)
     reason = "none was there"
     if latest is not None:
         frozen = load_questions(space.artifacts, latest.ref)
-        found = _changed(frozen, made) or _grown(frozen, drawn, config.renew_share)
+        found = _changed(frozen, made) or _grown(frozen, drawn, config)
         if _stands(space, collection, frozen) and found is None:
             return latest.ref
         reason = f"{found or 'documents are gone from under questions'} of version {latest.version}"
+    if not drawn:
+        remedy = "import questions with `ragloop pairs import FILE.jsonl`, or ingest more documents"
+        raise EmptyCorpus(f"no question to judge by in the collection {collection!r}: {remedy}")
     assert_no_leak([*made.train, *made.validation], drawn)
-    ref = _set_artifact(space.artifacts, pairs, drawn, config)
+    ref = _set_artifact(space.artifacts, pairs, drawn, config.evaluation)
     _keep(space, collection, ref, reason)
     return ref
 
@@ -120,9 +124,9 @@ def _latest(space: Workspace, collection: str) -> EvaluationSet | None:
 
 
 def _stands(space: Workspace, collection: str, frozen: Sequence[QueryPair]) -> bool:
-    """Say whether the collection has all documents of these questions, in those versions."""
+    """Say whether there are questions, and the collection has all their documents, in those versions."""
     there = {row.id for row in active_documents(space.database, collection)}
-    return all(there.issuperset(pair.doc_ids) for pair in frozen)
+    return bool(frozen) and all(there.issuperset(pair.doc_ids) for pair in frozen)
 
 
 def _changed(frozen: Sequence[QueryPair], made: SplitPairs) -> str | None:
@@ -138,17 +142,19 @@ def _changed(frozen: Sequence[QueryPair], made: SplitPairs) -> str | None:
     return None
 
 
-def _grown(frozen: Sequence[QueryPair], drawn: Sequence[QueryPair], share: float) -> str | None:
-    """Return how many new questions there are beside those that were frozen, if they are enough, or None.
+def _grown(frozen: Sequence[QueryPair], drawn: Sequence[QueryPair], config: Config) -> str | None:
+    """Return how many new questions of one origin there are beside those that were frozen, if enough, or None.
 
-    Synthetic ones count only while there are no real ones: another writer writes others.
+    Synthetic ones count only while real ones are too few to decide: another writer writes others.
     """
     known = {pair.id for pair in frozen}
     before = Counter(pair.origin for pair in frozen)
     new = Counter(pair.origin for pair in drawn if pair.id not in known)
-    deciding = Origin.REAL if new[Origin.REAL] or before[Origin.REAL] else Origin.SYNTHETIC
-    if new[deciding] and new[deciding] >= share * before[deciding]:
-        return f"{new[deciding]} more {deciding} questions beside the {before[deciding]}"
+    n_real = max(before[Origin.REAL], sum(pair.origin is Origin.REAL for pair in drawn))
+    counted = [Origin.REAL] if n_real >= config.gate.min_questions else [Origin.REAL, Origin.SYNTHETIC]
+    for origin in counted:
+        if new[origin] and new[origin] >= config.evaluation.renew_share * before[origin]:
+            return f"{new[origin]} more {origin} questions beside the {before[origin]}"
     return None
 
 

@@ -62,15 +62,25 @@ def paired_interval(
 
 
 def cautious_interval(
-    differences: Sequence[float], documents: Sequence[str], confidence: float, resamples: int, seed: int
+    differences: Sequence[float],
+    documents: Sequence[str],
+    confidence: float,
+    resamples: int,
+    seed: int,
+    weights: Sequence[float] | None = None,
+    kinds: Sequence[str] | None = None,
 ) -> Interval:
-    """Return `paired_interval`, no narrower than Student's t by document makes it.
+    """Return `paired_interval`, no narrower than Student's t by document makes it, with the error of `Spread.cautious`.
 
     Where few questions differ, percentiles alone miss the rare loss that these questions happen not to hold; where a
     few documents hold most of the questions, they are too narrow.
+
+    :param weights: what each difference counts; all the same unless given.
+    :param kinds: what kind each is of, where the weights fix what a kind counts. What kinds differ by is no chance,
+        and one that is all of one document does not widen the interval beyond any use.
     """
-    drawn = paired_interval(differences, documents, confidence, resamples, seed)
-    spread = Spread.of(differences, documents)
+    drawn = paired_interval(differences, documents, confidence, resamples, seed, weights)
+    spread = Spread.cautious(_within(differences, kinds, weights) if kinds else differences, documents, weights)
     if spread.n_documents < 2:
         return drawn
     margin = spread.error * spread.quantile((1 + confidence) / 2)
@@ -101,15 +111,30 @@ class Spread(NamedTuple):
     n_documents: int
 
     @classmethod
-    def of(cls, differences: Sequence[float], documents: Sequence[str]) -> "Spread":
+    def of(
+        cls, differences: Sequence[float], documents: Sequence[str], weights: Sequence[float] | None = None
+    ) -> "Spread":
         """Return the spread of paired differences, by document; infinite for fewer than two."""
-        sums, sizes = _by_document(differences, documents, None)
+        sums, sizes = _by_document(differences, documents, weights)
         n, total = len(sums), sizes.sum()
         if n < 2:
             return cls(math.inf, 0.0, len(differences), n)
-        without = (sums.sum() - sums) / (total - sizes)
-        error = math.sqrt((n - 1) / n * float(((without - without.mean()) ** 2).sum()))
-        return cls(error, float(total**2 / (sizes**2).sum()) - 1, len(differences), n)
+        return cls(_error(sums, sizes), float(total**2 / (sizes**2).sum()) - 1, len(differences), n)
+
+    @classmethod
+    def cautious(
+        cls, differences: Sequence[float], documents: Sequence[str], weights: Sequence[float] | None = None
+    ) -> "Spread":
+        """Return the spread of paired differences, no smaller than with one more document that did not change.
+
+        Two or three that moved alike leave no error, and would prove what so few cannot. Among many, it adds nothing.
+        """
+        spread = cls.of(differences, documents, weights)
+        if spread.n_documents < 2:
+            return spread
+        sums, sizes = _by_document(differences, documents, weights)
+        with_still = _error(np.append(sums, 0.0), np.append(sizes, sizes.mean()))
+        return spread._replace(error=max(spread.error, with_still))
 
     def quantile(self, probability: float) -> float:
         """Return the quantile of Student's t, in standard errors."""
@@ -124,6 +149,20 @@ class Spread(NamedTuple):
     def questions_for(self, gain: float, confidence: float) -> float:
         """Return how many questions, of as many each document, show a true gain above 0 with probability POWER."""
         return self.n_questions * (self.detectable(confidence) / gain) ** 2
+
+
+def _error(sums: NDArray[np.float64], sizes: NDArray[np.float64]) -> float:
+    """Return the standard error of the mean over documents, each left out in turn."""
+    n, without = len(sums), (sums.sum() - sums) / (sizes.sum() - sizes)
+    return math.sqrt((n - 1) / n * float(((without - without.mean()) ** 2).sum()))
+
+
+def _within(differences: Sequence[float], kinds: Sequence[str], weights: Sequence[float] | None) -> list[float]:
+    """Return the differences as if each kind had the mean of all."""
+    values = np.asarray(differences, dtype=np.float64)
+    _, kind = np.unique(np.asarray(kinds, dtype=str), return_inverse=True)
+    means = np.bincount(kind, weights=values) / np.bincount(kind)
+    return [float(each) for each in values - means[kind] + np.average(values, weights=weights)]
 
 
 def _by_document(

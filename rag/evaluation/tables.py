@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Sequence
+from typing import Any
 
 from rag.evaluation.gate import Verdict
 from rag.evaluation.report import EvaluationReport
@@ -36,6 +37,22 @@ def report_rows(report: EvaluationReport) -> list[dict[str, str]]:
                 name = {"questions": f"{origin}, {question_type or 'all'}", "n": str(count)}
                 rows.append(name | {metric: f"{means[metric]:.3f}" for metric in means})
     return rows
+
+
+def left_out_note(report: EvaluationReport) -> str:
+    """Return how many questions were not asked, and why."""
+    return f"{report.left_out} questions left out: this release does not have their documents as they stand"
+
+
+def report_summary(report: EvaluationReport) -> dict[str, Any]:
+    """Return those rows, and what else a report says of a release, for programs."""
+    return {
+        "rows": report_rows(report),
+        "left_out": report.left_out,
+        "general_hit1": report.general_hit1,
+        "latency_p95_ms": report.latency_p95_ms,
+        "refusals": report.refusals.model_dump() if report.refusals else None,
+    }
 
 
 def way_rows(reports: Sequence[WayReport]) -> list[dict[str, str]]:

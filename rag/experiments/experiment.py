@@ -1,10 +1,11 @@
 """Experiments as they are kept: begun, looked up, ended."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -17,6 +18,8 @@ from storage.errors import RagloopError
 from storage.release import Release
 from storage.tables import ExperimentRow, ProductionRow
 
+logger = logging.getLogger(__name__)
+
 CONTROL, VARIANT = "control", "variant"
 
 
@@ -26,6 +29,10 @@ class ExperimentNotFound(RagloopError):
 
 class ExperimentRefused(RagloopError):
     """An experiment that cannot be begun or stopped now."""
+
+
+class UnreadableExperiment(ExperimentRefused):
+    """An experiment that was begun by a version of ragloop whose settings this one does not know."""
 
 
 class ExperimentState(StrEnum):
@@ -121,22 +128,23 @@ def require_none(session: Session, collection: str) -> None:
 
 
 def running(database: Database) -> Sequence[Experiment]:
-    """Return the experiments that run, of all collections."""
+    """Return the experiments that run, of all collections; one that cannot be read is left out, and logged."""
     with database.reading() as session:
-        return [_fact(row) for row in session.exec(_running())]
+        return _readable(session.exec(_running()))
 
 
 def list_experiments(database: Database, collection: str) -> Sequence[Experiment]:
-    """Return a collection's experiments, newest first."""
+    """Return a collection's experiments, newest first; one that cannot be read is left out, and logged."""
     query = select(ExperimentRow).where(ExperimentRow.collection == collection).order_by(col(ExperimentRow.id).desc())
     with database.reading() as session:
-        return [_fact(row) for row in session.exec(query)]
+        return _readable(session.exec(query))
 
 
 def get_experiment(database: Database, collection: str, experiment_id: int | None = None) -> Experiment:
     """Return an experiment; the newest unless named.
 
     :raises ExperimentNotFound: if the collection has none with that id, or none at all.
+    :raises UnreadableExperiment: if this version cannot read the one with that id.
     """
     if experiment_id is None:
         if newest := list_experiments(database, collection)[:1]:
@@ -155,51 +163,60 @@ def move(database: Database, experiment: Experiment, control: Release, variant: 
         return _fact(row)
 
 
-def keep_look(database: Database, experiment: Experiment, seen: Look, rest: timedelta = timedelta()) -> bool:
-    """Keep what was seen of an experiment, unless something was found before; returns whether it still runs.
+def keep_look(
+    database: Database, experiment: Experiment, seen: Look, rest: timedelta = timedelta()
+) -> Experiment | None:
+    """Keep what was seen of an experiment, unless something was found before; None if it does not run any more.
+
+    What was found first is what it ends by, whoever comes to end it: that stands in what is returned.
 
     :param rest: how long it need not be looked at again.
     """
     with database.session() as session:
         row = _locked(database, session, experiment)
-        if row.state == ExperimentState.RUNNING:
-            row.rests_until = utc_now() + rest
-            if row.finding is None:
-                row.look = seen.model_dump(mode="json")
-                row.finding = None if seen.finding is Finding.GO_ON else seen.finding
-        return row.state == ExperimentState.RUNNING
+        if row.state != ExperimentState.RUNNING:
+            return None
+        row.rests_until = utc_now() + rest
+        if row.finding is None:
+            row.look = seen.model_dump(mode="json")
+            row.finding = None if seen.finding is Finding.GO_ON else seen.finding
+        return _fact(row)
 
 
 def end(database: Database, experiment: Experiment, state: ExperimentState, reason: str) -> Experiment | None:
     """End an experiment and return it; None if it had ended already, of which nothing changes."""
     with database.session() as session:
         row = _locked(database, session, experiment)
-        if row.state != ExperimentState.RUNNING:
-            return None
-        row.state, row.reason, row.ended_at = state, reason, utc_now()
-        return _fact(row)
+        return _ended(row, state, reason) if row.state == ExperimentState.RUNNING else None
 
 
 def stop(database: Database, collection: str, experiment_id: int | None, reason: str) -> Experiment:
     """Stop an experiment by hand, the newest unless named; the control goes on serving, for all.
 
     :raises ExperimentNotFound: as `get_experiment`.
-    :raises ExperimentRefused: if it has ended.
+    :raises ExperimentRefused: if it has ended, or has found a winner, which serves next.
     """
     experiment = get_experiment(database, collection, experiment_id)
-    if (stopped := end(database, experiment, ExperimentState.STOPPED, reason)) is not None:
-        return stopped
-    why = get_experiment(database, collection, experiment.id).reason
-    raise ExperimentRefused(f"experiment {experiment.id} has ended already ({why}): see `ragloop experiments list`")
+    with database.session() as session:
+        row = _locked(database, session, experiment)
+        if row.state != ExperimentState.RUNNING:
+            why = f"has ended already ({row.reason}): see `ragloop experiments list`"
+        elif row.finding == Finding.WINNER:
+            why = (
+                "has found a winner, which is being promoted: see `ragloop experiments status`, and `releases rollback`"
+            )
+        else:
+            return _ended(row, ExperimentState.STOPPED, reason)
+    raise ExperimentRefused(f"experiment {experiment.id} {why}")
 
 
 def untold(database: Database) -> Sequence[Experiment]:
-    """Return the experiments whose end nobody has acknowledged yet, oldest first."""
+    """Return the experiments whose end nobody has acknowledged yet, oldest first, of those that can be read."""
     query = select(ExperimentRow).where(
         ExperimentRow.state != ExperimentState.RUNNING, col(ExperimentRow.told_at).is_(None)
     )
     with database.reading() as session:
-        return [_fact(row) for row in session.exec(query.order_by(col(ExperimentRow.id)))]
+        return _readable(session.exec(query.order_by(col(ExperimentRow.id))))
 
 
 def mark_told(database: Database, experiment: Experiment) -> None:
@@ -224,5 +241,28 @@ def _row(session: Session, collection: str, experiment_id: int) -> ExperimentRow
     return row
 
 
+def _ended(row: ExperimentRow, state: ExperimentState, reason: str) -> Experiment:
+    row.state, row.reason, row.ended_at = state, reason, utc_now()
+    return _fact(row)
+
+
+def _readable(rows: Iterable[ExperimentRow]) -> list[Experiment]:
+    found = []
+    for row in rows:
+        try:
+            found.append(_fact(row))
+        except UnreadableExperiment as error:  # which must not keep the others from what they are looked up for
+            logger.warning("%s", error)
+    return found
+
+
 def _fact(row: ExperimentRow) -> Experiment:
-    return Experiment.model_validate(row.model_dump() | {"look": row.look or None})
+    try:
+        return Experiment.model_validate(row.model_dump() | {"look": row.look or None})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UnreadableExperiment(
+            f"experiment {row.id} of {row.collection} was begun by another version of ragloop "
+            f"({where}: {first['msg']}): use that version to see or stop it"
+        ) from None

@@ -11,6 +11,7 @@ from rag.errors import ConfigError
 from rag.experiments.experiment import Experiment
 from rag.experiments.look import Look, look
 from rag.experiments.users import Answer, Users, counted_users
+from rag.retrieval.expansion import QUERY_TIMEOUT_S
 from storage.database import Database
 from storage.tables import ExposureRow, InteractionRow
 
@@ -40,7 +41,8 @@ def require_answers_in_time(config: AnsweringConfig) -> None:
 
     :raises ConfigError: if one may.
     """
-    longest_s = config.first_piece_s + config.total_s * len(config.generators)
+    # A search may ask a language model, which may have one wait first; a chat model's memory has first_piece_s.
+    longest_s = 2 * QUERY_TIMEOUT_S + config.first_piece_s + config.total_s * len(config.generators)
     if longest_s > IN_FLIGHT.total_seconds():
         raise ConfigError(
             f"an answer may take {longest_s:g} s, longer than the {IN_FLIGHT.total_seconds():g} s after which an "

@@ -42,10 +42,14 @@ def settle(database: Database, now: datetime | None = None) -> Sequence[Experime
 
 
 def looked(database: Database, experiment: Experiment) -> Experiment:
-    """Return an experiment with what is known of it by now, if it runs; nothing changes."""
-    if experiment.state is not ExperimentState.RUNNING:
+    """Return an experiment with what is known of it by now, if it runs; nothing changes.
+
+    What was seen a short while ago is not looked up again: of many answers that takes seconds.
+    """
+    now = utc_now()
+    if experiment.state is not ExperimentState.RUNNING or _rests(experiment, now):
         return experiment
-    return experiment.model_copy(update={"look": look_at(database, experiment, utc_now())})
+    return experiment.model_copy(update={"look": look_at(database, experiment, now)})
 
 
 def _settled(database: Database, experiment: Experiment, now: datetime) -> Experiment | None:
@@ -56,13 +60,15 @@ def _settled(database: Database, experiment: Experiment, now: datetime) -> Exper
         return _overtaken(database, registry, experiment, production)
     if registry.get(experiment.collection, variant).state is ReleaseState.WITHDRAWN:
         return end(database, experiment, ExperimentState.STOPPED, f"release {variant} was withdrawn")
-    if experiment.rests_until is not None and now < experiment.rests_until:
+    if _rests(experiment, now):
         return None
     began = time.monotonic()
     seen = look_at(database, experiment, now)
     rest = timedelta(seconds=max(_REST_S, _REST * (time.monotonic() - began)))
-    if not keep_look(database, experiment, seen, rest) or seen.finding is Finding.GO_ON:
+    kept = keep_look(database, experiment, seen, rest)
+    if kept is None or kept.finding is None or kept.look is None:
         return None
+    seen = kept.look  # what was found first, though the one who found it did not live to end it
     reason = f"{experiment.key} ({experiment.name}): {seen.reason}"
     if seen.finding is not Finding.WINNER:
         if registry.get(experiment.collection, variant).state is ReleaseState.CANDIDATE:
@@ -75,6 +81,10 @@ def _settled(database: Database, experiment: Experiment, now: datetime) -> Exper
     except ReleaseWithdrawn as error:
         return end(database, experiment, ExperimentState.STOPPED, f"{seen.reason}; not promoted: {error}")
     return end(database, experiment, ExperimentState.PROMOTED, seen.reason)
+
+
+def _rests(experiment: Experiment, now: datetime) -> bool:
+    return experiment.rests_until is not None and now < experiment.rests_until
 
 
 def _overtaken(

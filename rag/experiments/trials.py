@@ -13,8 +13,11 @@ from rag.answering.answer import Drawn, Event, Question, Silent, Way
 from rag.answering.breaker import Breaker
 from rag.answering.engine import Engine
 from rag.answering.engines import Engines
+from rag.config import AnsweringConfig
+from rag.errors import ConfigError
 from rag.experiments.assignment import assign, chance
 from rag.experiments.experiment import CONTROL, VARIANT, Experiment, running
+from rag.experiments.outcomes import require_answers_in_time
 from rag.workspace import Workspace
 from storage.errors import RagloopError
 from storage.tables import ExposureRow
@@ -38,12 +41,14 @@ class Trials:
         self._known_until = float("-inf")
         self._openings: dict[int, Breaker] = {}
         """By release."""
+        self._too_slow = _too_slow(engines.pool.config)
         self._lock = Lock()
 
     def stream(self, collection: str, question: Question, way: Way | None = None) -> Generator[Event, None, None]:
         """Yield an answer's events, as `Engine.stream`; where an experiment runs, the user has a part in it.
 
-        A question that names no user or a way to answer has none.
+        A question that names no user or a way to answer has none, nor has any where answers may take so long that they
+        would be counted as errors.
 
         :param way: how to answer; as the release decides unless given.
         :raises ReleaseNotFound, NoChatModel, ConfigError: as `Engines.of`.
@@ -65,12 +70,24 @@ class Trials:
         """Return the experiment of a collection, if one runs; the variants of those that have ended are let go."""
         if time.monotonic() >= self._known_until:
             with self._lock:
-                self._known = {each.collection: each for each in running(self._space.database)}
+                self._known = self._looked_up()
                 self._known_until = time.monotonic() + self._fresh_s
             for name, release_id in self._engines.trials.items():
                 if name not in self._known:
                     self._let_go(name, release_id)
-        return self._known.get(collection)
+        return self._known.get(collection) if self._too_slow is None else None
+
+    def _looked_up(self) -> dict[str, Experiment]:
+        """Return what runs, by collection; what was known before if that cannot be read just now."""
+        try:
+            found = {each.collection: each for each in running(self._space.database)}
+        except (RagloopError, SQLAlchemyError):
+            logger.exception("the experiments cannot be looked up: those that ran before go on")
+            return self._known
+        for name, each in found.items():
+            if self._too_slow is not None and name not in self._known:
+                logger.error("nobody has a part in %s of %s here: %s", each.key, name, self._too_slow)
+        return found
 
     def _let_go(self, collection: str, release_id: int) -> None:
         """Let go of the engine of a variant, unless that serves now; whatever happens, others are to be answered."""
@@ -146,3 +163,12 @@ class Trials:
                 row.failed = True
         except (RagloopError, SQLAlchemyError):
             logger.exception("a failure in an experiment could not be written down")
+
+
+def _too_slow(config: AnsweringConfig) -> str | None:
+    """Return why no answer of this config may be counted, if so: an experiment was begun under another, perhaps."""
+    try:
+        require_answers_in_time(config)
+    except ConfigError as error:
+        return str(error)
+    return None

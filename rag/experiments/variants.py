@@ -11,7 +11,7 @@ from rag.answering.manner import Manner
 from rag.answering.prompts import load_template
 from rag.config import Config, RetrievalConfig
 from rag.errors import ConfigError
-from rag.experiments.experiment import Experiment, ExperimentRefused, begin, require_none, require_share
+from rag.experiments.experiment import Experiment, ExperimentRefused, begin, require_none, require_share, running
 from rag.experiments.outcomes import require_answers_in_time
 from rag.releases import named_release, serving_release, with_manner
 from rag.workspace import Workspace
@@ -65,7 +65,12 @@ def start_experiment(
         release = named_release(space, collection, variant)
         _require_comparable(control, release)
         engines.tried(release)
-    return begin(space.database, control, release, name or _name(variant), share, config.experiments)
+    try:
+        return begin(space.database, control, release, name or _name(variant), share, config.experiments)
+    except ExperimentRefused as error:
+        if isinstance(variant, Change) and all(each.variant_id != release.id for each in running(space.database)):
+            _keep_out(space, release, f"it was not tried: {error}")
+        raise
 
 
 def changed_release(space: Workspace, engines: Engines, control: Release, change: Change, config: Config) -> Release:
@@ -95,10 +100,15 @@ def changed_release(space: Workspace, engines: Engines, control: Release, change
     try:
         engines.tried(release)
     except RagloopError as error:
-        if release.state is ReleaseState.CANDIDATE:
-            space.registry.keep_out(release.id, f"it cannot be opened: {error}")
+        _keep_out(space, release, f"it cannot be opened: {error}")
         raise
     return release
+
+
+def _keep_out(space: Workspace, release: Release, reason: str) -> None:
+    """Have nothing come of a candidate that was made for an experiment, unless it was more than that before."""
+    if release.state is ReleaseState.CANDIDATE:
+        space.registry.keep_out(release.id, reason)
 
 
 def _retrieval(control: Release, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from pydantic import ValidationError
 from sqlmodel import Session, func, select
 
 from rag.config import ExperimentConfig
@@ -24,7 +25,10 @@ def count_vote(session: Session, said: FeedbackRow) -> None:
     since = select(func.min(ExposureRow.at)).where(
         ExposureRow.experiment_id == shown.experiment_id, ExposureRow.user_fingerprint == shown.user_fingerprint
     )
-    window = timedelta(hours=ExperimentConfig.model_validate(experiment.config).window_h)
+    try:
+        window = timedelta(hours=ExperimentConfig.model_validate(experiment.config).window_h)
+    except ValidationError:  # another version of ragloop began it, and only that one counts
+        return
     if said.created_at < session.exec(since).one() + window:
         shown.satisfaction = _satisfaction(FeedbackKind(said.kind), said.value)
 

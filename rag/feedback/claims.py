@@ -53,6 +53,12 @@ def waiting(database: Database, threshold: int) -> Sequence[Waiting]:
         return [_waiting(session, name, threshold) for name in names]
 
 
+def waiting_in(database: Database, collection: str, threshold: int) -> Waiting:
+    """Return what waits in one collection: nothing in one that never had feedback."""
+    with database.reading() as session:
+        return _waiting(session, collection, threshold)
+
+
 def due(database: Database, threshold: int) -> Sequence[Waiting]:
     """Return the collections that have enough new feedback for a retraining, by name."""
     return [each for each in waiting(database, threshold) if each.due]

@@ -22,7 +22,7 @@ _REMEDIES = {
     "correct": _JUDGED,
     "latency_p95_s": _SLOWED,
     f"drift:{QUESTIONS}": "see the new topics in `ragloop monitor`, and add documents on them",
-    f"drift:{SCORE}": "see the new topics in `ragloop monitor`; retrain, or roll back what began to serve lately",
+    f"drift:{SCORE}": "see the new topics in `ragloop monitor`, and retrain",
     f"drift:{SUPPORT}": "see who answers by `ragloop doctor`; roll back what began to serve lately",
     f"drift:{UNANSWERED}": "see what to document next in `ragloop monitor`",
     f"drift:{LATENCY}": _SLOWED,

@@ -1,5 +1,6 @@
 """What has changed: what is asked, how well it is found and supported, how often there is no answer, how fast it is."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
@@ -96,7 +97,7 @@ class DriftReport(BaseModel):
     metrics: tuple[Drift, ...]
     by_day: tuple[DriftDay, ...]
     releases: tuple[int, ...]
-    """That answered lately and not before: scores of other models are not the same scores."""
+    """That answered lately and not before."""
     novel: tuple[str, ...]
     """Ids of recent questions on topics that are asked about far more than before; without drift, that is chance."""
 
@@ -122,17 +123,22 @@ def sampled(windows: Windows, config: MonitoringConfig) -> Windows:
 
 
 def drift(
-    windows: Windows, vectors: Mapping[str, Vectors], since: tuple[date, date], config: MonitoringConfig
+    windows: Windows,
+    vectors: Mapping[str, Vectors],
+    since: tuple[date, date],
+    scored_by: Mapping[int, str],
+    config: MonitoringConfig,
 ) -> DriftReport:
     """Compare samples of the windows, and tell each recent day as a whole.
 
     :param vectors: of the sampled questions by id, each float32 (dim,), L2-normalized.
     :param since: the first days of the reference and of the recent window.
+    :param scored_by: the models whose scores a release's are, by its id.
     """
     compared = sampled(windows, config)
     known = compared.where(lambda asked: asked.id in vectors)
     questions, new = _questions(known, vectors, config)
-    metrics = [questions, *(_metric(metric, compared, config) for metric in _VALUES)]
+    metrics = [questions, *(_metric(metric, compared, scored_by, config) for metric in _VALUES)]
     adjusted = holm([metric.p_value for metric in metrics if metric.untested is None])
     corrected = {m.metric: p for m, p in zip((m for m in metrics if m.untested is None), adjusted, strict=True)}
     return DriftReport(
@@ -167,11 +173,16 @@ def _questions(windows: Windows, vectors: Mapping[str, Vectors], config: Monitor
     return counts.model_copy(update=facts), ids
 
 
-def _metric(metric: str, windows: Windows, config: MonitoringConfig) -> Drift:
+def _metric(metric: str, windows: Windows, scored_by: Mapping[int, str], config: MonitoringConfig) -> Drift:
     value = _VALUES[metric]
     having = windows.where(lambda asked: value(asked) is not None)
+    why = _untested(having, config)
+    if metric == SCORE and why is None:
+        having = _alike(having, scored_by)
+        if (few := _untested(having, config)) is not None:
+            why = f"other models answered, whose scores are others ({few})"
     counts = Drift(metric=metric, n_before=len(having.reference), n_now=len(having.recent))
-    if (why := _untested(having, config)) is not None:
+    if why is not None:
         return counts.model_copy(update={"untested": why})
     before, now = (np.array([value(asked) for asked in side], dtype=np.float64) for side in having)
     gap = largest_gap([*before, *now], _shuffle(having, config, of_machine=metric == LATENCY))
@@ -209,6 +220,12 @@ def _shuffle(windows: Windows, config: MonitoringConfig, of_machine: bool = Fals
         for asked, stratum in zip(windows.both, strata, strict=True)
     ]
     return Shuffle(recent, blocks, strata, config.permutations, config.seed)
+
+
+def _alike(windows: Windows, scored_by: Mapping[int, str]) -> Windows:
+    """Return what was scored by the models of most recent answers: scores of different models are no drift."""
+    (most, _), *_ = Counter(scored_by[asked.release_id] for asked in windows.recent).most_common(1)
+    return windows.where(lambda asked: scored_by[asked.release_id] == most)
 
 
 def _few_people(windows: Windows, config: MonitoringConfig) -> bool:

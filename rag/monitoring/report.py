@@ -1,6 +1,6 @@
 """One look at a collection: its use, what has drifted, what to document next, and what is worth an alert."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,9 @@ from rag.monitoring.traffic import Asked, first_uses, load_questions, load_traff
 from rag.monitoring.unanswered import latest, unanswered
 from rag.monitoring.use import DAY, WEEK, Usage, Use, monday, usage, use_of
 from rag.releases import serving_release
+from rag.reranking.collection import same_reranker
 from storage.columns import utc_now
+from storage.recipes import digest_json
 
 if TYPE_CHECKING:
     from rag.workspace import Workspace
@@ -96,7 +98,8 @@ def monitor(
     lacking = unanswered(last, texts)
     vectors = _vectors([*compared.both, *lacking], texts, embed or opened)
 
-    found = drift(windows, vectors, (reference_since, recent_since), limits)
+    scored_by = _scored_by(space, collection, {each.release_id for each in windows.both})
+    found = drift(windows, vectors, (reference_since, recent_since), scored_by, limits)
     novel = set(found.novel) if found.of(QUESTIONS).found else set()
     return Monitoring(
         collection=collection,
@@ -108,6 +111,15 @@ def monitor(
         to_document=_shown(lacking, texts, vectors, limits),
         alerts=tuple(alerts(windows.recent, recent, found, limits)),
     )
+
+
+def _scored_by(space: "Workspace", collection: str, ids: Set[int]) -> dict[int, str]:
+    """Return by what models each release scores; new documents change none of them."""
+    releases = (release for release in space.registry.list(collection) if release.id in ids)
+    return {
+        each.id: digest_json([each.embedder.uri, each.answering, same_reranker(space.artifacts, each.reranker)])
+        for each in releases
+    }
 
 
 def _shown(

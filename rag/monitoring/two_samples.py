@@ -1,7 +1,9 @@
 """Whether two samples are of one distribution, told by permutations.
 
 Blocks, not answers, change places: what one person asks is alike, and taken for independent it looks like drift. A
-p-value is the share of the permutations that lie as far apart as what was seen (Pesarin and Salmaso 2010).
+p-value is the share of the permutations that lie as far apart as what was seen (Pesarin and Salmaso 2010). Blocks are
+not of one size, so permutations differ in how much is recent, and by that in how far apart chance leaves them: each is
+ranked by how far it lies apart for its sizes.
 """
 
 from collections.abc import Sequence
@@ -10,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
+from scipy.stats import binom
 
 from rag.embedding.vectors import Vectors
 
@@ -69,9 +72,14 @@ class Shuffle:
         n = self.labels.sum(axis=1, dtype=np.float64)
         return np.maximum(n, 2), np.maximum(self.labels.shape[1] - n, 2)
 
-    def difference(self, statistics: NDArray[np.floating]) -> Difference:
-        """Return the first of the statistics, and how rare it is among them (Phipson and Smyth 2010)."""
-        return Difference(float(statistics[0]), float((statistics >= statistics[0] - _SAME).mean()))
+    def evenness(self) -> NDArray[np.float64]:
+        """Return half the harmonic mean of both sizes, by whose root chance distances shrink."""
+        n, m = self.sizes()
+        return n * m / (n + m)
+
+    def difference(self, statistics: NDArray[np.floating], ranked_by: NDArray[np.floating]) -> Difference:
+        """Return the first of the statistics, and how rare it is by what ranks them (Phipson and Smyth 2010)."""
+        return Difference(float(statistics[0]), float((ranked_by >= ranked_by[0] - _SAME).mean()))
 
 
 def mean_discrepancy(vectors: Vectors, shuffle: Shuffle) -> Difference:
@@ -87,7 +95,8 @@ def mean_discrepancy(vectors: Vectors, shuffle: Shuffle) -> Difference:
     recent = (inner * labels).sum(axis=1)
     across = inner.sum(axis=1) - recent
     others = kernel.sum() - recent - 2 * across
-    return shuffle.difference(recent / (n * (n - 1)) + others / (m * (m - 1)) - 2 * across / (n * m))
+    distances = recent / (n * (n - 1)) + others / (m * (m - 1)) - 2 * across / (n * m)
+    return shuffle.difference(distances, distances * shuffle.evenness())
 
 
 def largest_gap(values: Sequence[float], shuffle: Shuffle) -> Difference:
@@ -101,7 +110,8 @@ def largest_gap(values: Sequence[float], shuffle: Shuffle) -> Difference:
     n, m = shuffle.sizes()
     recent = np.cumsum(labels, axis=1)[:, last_of_tie]
     others = np.flatnonzero(last_of_tie) + 1 - recent
-    return shuffle.difference(np.abs(recent / n[:, None] - others / m[:, None]).max(axis=1))
+    gaps = np.abs(recent / n[:, None] - others / m[:, None]).max(axis=1)
+    return shuffle.difference(gaps, gaps * np.sqrt(shuffle.evenness()))
 
 
 def on_new_topics(topics: NDArray[np.int64], shuffle: Shuffle) -> NewTopics:
@@ -115,8 +125,9 @@ def on_new_topics(topics: NDArray[np.int64], shuffle: Shuffle) -> NewTopics:
     recent = shuffle.labels @ members
     before = members.sum(axis=0) - recent
     new = (RISE * before / m[:, None] < recent / n[:, None]) & (n_blocks >= 2)
-    shares = (recent * new).sum(axis=1) / n
-    share, p_value = shuffle.difference(shares)
+    on_new = (recent * new).sum(axis=1)
+    shares = on_new / n
+    share, p_value = shuffle.difference(shares, _beyond_chance(on_new, before[0] + recent[0], n_blocks >= 2, n, m))
     return NewTopics(share, float(shares[1:].mean()), p_value, new[0][topics] & (shuffle.labels[0] > 0))
 
 
@@ -127,6 +138,27 @@ def holm(p_values: Sequence[float]) -> list[float]:
         worst = max(worst, (n - place) * p_values[i])
         adjusted[i] = min(1.0, worst)
     return adjusted
+
+
+def _beyond_chance(
+    on_new: NDArray[np.float64],
+    asked: NDArray[np.float32],
+    counted: NDArray[np.bool_],
+    n: NDArray[np.float64],
+    m: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return by how many standard deviations more questions are on new topics than if n of all were drawn as recent.
+
+    :param asked: how often each topic is asked about.
+    """
+    size, topics = np.unique(asked[counted], return_counts=True)
+    drawn = (n / (n + m))[:, None]
+    fewest = np.floor(RISE * size * n[:, None] / (m + RISE * n)[:, None]) + 1  # that make a topic of that size new
+    mean = size * drawn * binom.sf(fewest - 2, size - 1, drawn)
+    squares = size * (size - 1) * drawn**2 * binom.sf(fewest - 3, np.maximum(size - 2, 0), drawn) + mean
+    variance = (squares - mean**2) @ topics
+    beyond: NDArray[np.float64] = (on_new - mean @ topics) / np.sqrt(np.maximum(variance, _SAME))
+    return beyond
 
 
 def _kernel(vectors: Vectors) -> NDArray[np.float32]:

@@ -8,12 +8,12 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from rag.config import Config, Writer
+from rag.config import Config, PairsConfig, Writer
 from rag.corpus.artifact import corpus_artifact, load_chunks, load_texts
 from rag.corpus.deleted import collection_deleted_ids
 from rag.errors import EmptyCorpus
 from rag.llm.access import LanguageModels
-from rag.pairs.assembly import SplitPairs, assemble
+from rag.pairs.assembly import SplitPairs, assemble, counted, mixed
 from rag.pairs.collection import real_questions
 from rag.pairs.dropped import DroppedPair, DropReason
 from rag.pairs.feedback_pairs import feedback_questions
@@ -144,13 +144,8 @@ def pairs_artifact(
             splits=splits,
             config=config,
         )
-        for split in Split:
-            draft.seal(_file(split), _lines(made.pairs.of(split)))
         draft.seal(_DROPPED, _lines(made.dropped))
-        return {
-            **made.facts,
-            "training_set": _digest([*made.pairs.train, *made.pairs.validation]),
-        }
+        return made.facts | _sealed(draft, made.pairs)
 
     return store.build(
         "pairs",
@@ -166,6 +161,29 @@ def pairs_artifact(
         write=write,
         reads=[inputs.corpus, inputs.synthetic],
     )
+
+
+def remixed(store: ArtifactStore, wider: ArtifactRef, config: PairsConfig) -> ArtifactRef:
+    """Return pairs with fewer synthetic ones to train on, whatever the collection that they were made from holds now.
+
+    :param wider: made with the same config, but for a higher `synthetic_per_real`.
+    """
+
+    def write(draft: Draft) -> dict[str, Any]:
+        pairs = load_pairs(store, wider)
+        pairs = pairs._replace(train=mixed(pairs.train, config))
+        draft.seal(_DROPPED, store.unseal(wider, _DROPPED))
+        return store.facts(wider) | _sealed(draft, pairs)
+
+    inputs = store.manifest(wider).inputs | {"wider": wider.digest}
+    return store.build("pairs", inputs=inputs, config=config, recipe=["rag.pairs"], write=write, reads=[wider])
+
+
+def _sealed(draft: Draft, pairs: SplitPairs) -> dict[str, Any]:
+    """Seal pairs, and return the facts that count them."""
+    for split in Split:
+        draft.seal(_file(split), _lines(pairs.of(split)))
+    return {**counted(pairs), "training_set": _digest([*pairs.train, *pairs.validation])}
 
 
 def require_enough(store: ArtifactStore, pairs: ArtifactRef) -> None:

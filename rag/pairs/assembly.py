@@ -86,7 +86,7 @@ def assemble(
     train, train_leaks = drop_leaks(parts[Split.TRAIN], evaluation)
     validation, validation_leaks = drop_leaks(parts[Split.VALIDATION], evaluation)
     validation = _limited(validation, config.pairs.max_synthetic_questions, config.pairs.seed)
-    train = _limited(train, _synthetic_room(train, config.pairs), config.pairs.seed)
+    train = mixed(train, config.pairs)
     assert_no_leak([*train, *validation], evaluation)
     chunker = Chunker(config.chunking)
     train, validation, evaluation = (
@@ -99,13 +99,20 @@ def assemble(
     dropped = [*lost, *ungrounded, *inconsistent, *duplicates, *near_duplicates, *train_leaks, *validation_leaks]
     reasons = Counter(pair.reason for pair in dropped)
     facts = {
-        "pairs": {split: dict(Counter(p.origin for p in split_pairs.of(split))) for split in Split},
-        "by_type": dict(Counter(p.question_type for part in split_pairs for p in part)),
+        **counted(split_pairs),
         "dropped": {reason: reasons[reason] for reason in DropReason},
         "real_answers_in_other_words": n_paraphrased,
         "masked": dict(masked),
     }
     return Assembly(split_pairs, dropped, facts)
+
+
+def counted(pairs: SplitPairs) -> dict[str, Any]:
+    """Return how many there are, by split and origin and by type."""
+    return {
+        "pairs": {split: dict(Counter(p.origin for p in pairs.of(split))) for split in Split},
+        "by_type": dict(Counter(p.question_type for part in pairs for p in part)),
+    }
 
 
 def real_pairs(
@@ -162,6 +169,11 @@ def _synthetic_pairs(
             split=splits[q.document][1],
             group=splits[q.document][0],
         )
+
+
+def mixed(train: Sequence[QueryPair], config: PairsConfig) -> list[QueryPair]:
+    """Return training pairs with no more synthetic ones than the config wants, the same of all pairs and of a mix."""
+    return _limited(train, _synthetic_room(train, config), config.seed)
 
 
 def _synthetic_room(train: Sequence[QueryPair], config: PairsConfig) -> int:

@@ -57,8 +57,7 @@ def drop_ungrounded(
     dropped: list[DroppedPair] = []
     n_paraphrased = 0
     for pair in pairs:
-        places = [(pair.doc_id, pair.answer_start, pair.answer_end), *([pair.second] if pair.second else [])]
-        evidence = "\n".join(texts[doc_id].text[start:end] for doc_id, start, end in places)
+        evidence = "\n".join(texts[doc_id].text[start:end] for doc_id, start, end in pair.evidence)
         grounding = measure.of(pair.answer, evidence, pair.anchor)
         grounded = grounding.share >= least and not grounding.foreign_numbers
         if grounded or pair.origin is not Origin.SYNTHETIC:

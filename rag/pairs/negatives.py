@@ -48,8 +48,9 @@ def evidence_chunks(pairs: Sequence[QueryPair], chunks: Sequence[Chunk]) -> dict
     for pair in pairs:
         own = {
             chunk.chunk_id
-            for chunk in by_document.get(pair.doc_id, ())
-            if chunk.char_start < pair.answer_end and pair.answer_start < chunk.char_end
+            for doc_id, start, end in pair.evidence
+            for chunk in by_document.get(doc_id, ())
+            if chunk.char_start < end and start < chunk.char_end
         }
         question = normalize(pair.anchor)
         found[question] = found.get(question, frozenset()) | own

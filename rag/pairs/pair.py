@@ -56,6 +56,12 @@ class QueryPair(BaseModel):
     negatives: tuple[str, ...] = ()
 
     @property
+    def evidence(self) -> tuple[tuple[str, int, int], ...]:
+        """The spans of its evidence, each with its document's id."""
+        first = (self.doc_id, self.answer_start, self.answer_end)
+        return (first, self.second) if self.second else (first,)
+
+    @property
     def doc_ids(self) -> tuple[str, ...]:
         """The documents that its evidence stands in."""
-        return (self.doc_id, self.second[0]) if self.second else (self.doc_id,)
+        return tuple(doc_id for doc_id, _, _ in self.evidence)

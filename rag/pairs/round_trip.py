@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from rag.corpus.document import Chunk
-from rag.evaluation.metrics import relevant_positions
+from rag.evaluation.metrics import ChunksByDocument
 from rag.pairs.dropped import DroppedPair, DropReason, Filtered
 from rag.pairs.pair import Origin, QueryPair, Split
 from rag.retrieval.lexical import Bm25s
@@ -34,16 +32,11 @@ class _Searched:
 
     def __init__(self, chunks: Sequence[Chunk]) -> None:
         self._engine = Bm25s.build([chunk.text for chunk in chunks])
-        self._by_document: dict[str, tuple[list[int], list[Chunk]]] = {}
-        for place, chunk in enumerate(chunks):
-            places, own = self._by_document.setdefault(chunk.doc_id, ([], []))
-            places.append(place)
-            own.append(chunk)
+        self._chunks = ChunksByDocument(chunks)
 
     def rank(self, pair: QueryPair) -> int | None:
         """Return the best rank, from 1, of a chunk with the evidence; None if the question shares no word with one."""
-        places, own = self._by_document.get(pair.doc_id, ([], []))
-        holding = np.array(places, dtype=np.int64)[relevant_positions(pair, own)]
+        holding = self._chunks.relevant_positions(pair)
         if not holding.size:
             return None
         scores = self._engine.scores(pair.anchor)

@@ -11,7 +11,7 @@ from rag.evaluation.report import EvaluationReport
 from rag.evaluation.way_artifact import KIND as ANSWERS
 from rag.evaluation.way_artifact import load_way_report
 from rag.evaluation.way_report import F1, ROUTED, WayReport
-from rag.judgement import judged_reports
+from rag.judgement import judged_gate, judged_reports
 from rag.report.changes import (
     Row,
     document_rows,
@@ -75,7 +75,7 @@ def release_report(space: Workspace, release: Release) -> ReleaseReport:
     against = registry.get(release.collection, other) if other else None
     verdict = Verdict.model_validate(judgement.metrics) if judgement else None
     by_answers = judgement is not None and judgement.artifact.kind == ANSWERS
-    gate = _gate(release, by_answers)
+    gate = _gate(release, judgement, by_answers)
     refs = _kept(space, judgement)
     answers = (load_way_report(store, refs[0]), load_way_report(store, refs[1])) if refs and by_answers else None
     reports = (load_report(store, refs[0]), load_report(store, refs[1])) if refs and not by_answers else None
@@ -103,12 +103,13 @@ def release_report(space: Workspace, release: Release) -> ReleaseReport:
     )
 
 
-def _gate(release: Release, by_answers: bool) -> GateConfig | ChatGateConfig:
-    """Return the gate of a release's config; what that does not know is as it is today."""
+def _gate(release: Release, judgement: Evaluation | None, by_answers: bool) -> GateConfig | ChatGateConfig:
+    """Return the gate that judged a release, or that of its config; what that does not know is as it is today."""
+    kept = judged_gate(judgement) if judgement else None
     if by_answers:
-        known = release.config.get("chat", {}).get("gate", {})
+        known = kept or release.config.get("chat", {}).get("gate", {})
         return ChatGateConfig.model_validate({k: v for k, v in known.items() if k in ChatGateConfig.model_fields})
-    known = release.config.get("gate", {})
+    known = kept or release.config.get("gate", {})
     return GateConfig.model_validate({k: v for k, v in known.items() if k in GateConfig.model_fields})
 
 

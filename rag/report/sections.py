@@ -101,7 +101,7 @@ def _decision(report: ReleaseReport) -> Section:
                 "value": f"{verdict.n_questions:,} {verdict.origin} of {verdict.n_documents:,} documents",
             },
             {"what": "evaluation set", "value": judged.evaluation_set_digest},
-            {"what": "candidates judged before for the same place", "value": verdict.earlier_looks},
+            {"what": "earlier looks at candidates for the same place", "value": verdict.earlier_looks},
         ]
     said = [_STATES[release.state]]
     if release.reason and not (verdict and release.reason == verdict.reason):
@@ -137,8 +137,8 @@ def _gains(report: ReleaseReport, verdict: Verdict) -> Section:
     ]
     if verdict.earlier_looks:
         said.append(
-            f"{verdict.earlier_looks:,} candidates were judged for the same place before, so that each interval is one "
-            f"of {look_confidence(report.gate.confidence, verdict.earlier_looks):.2%} instead of "
+            f"{verdict.earlier_looks:,} looks were taken before at candidates for the same place, so that each "
+            f"interval is one of {look_confidence(report.gate.confidence, verdict.earlier_looks):.2%} instead of "
             f"{report.gate.confidence:.2%}."
         )
     picture = Picture(f"{title}: each metric before and after, and its gain", comparison_picture(verdict, title))

@@ -13,6 +13,7 @@ from rag.reranking.artifact import (
 from rag.training.progress import OnProgress
 from rag.workspace import Workspace
 from storage.artifacts import ArtifactRef, ArtifactStore
+from storage.errors import ArtifactMissing
 
 NEGATIVES = 4
 """A pair, for a cross-encoder, where the embedder is trained without any: it has nothing else to tell apart."""
@@ -60,3 +61,17 @@ def moved_reranker(
     if store.facts(reranker)["method"] == CROSS_ENCODER:
         return reranker
     return late_interaction(store, device, index, embedder, config)
+
+
+def same_reranker(store: ArtifactStore, reranker: ArtifactRef | None) -> str | None:
+    """Return what stays of a release's reranker when it is moved to another index.
+
+    Of late interaction, which is its embedder's, that is its name; so is what has gone with a document that it held.
+    """
+    if reranker is None:
+        return None
+    try:
+        method = store.facts(reranker)["method"]
+    except ArtifactMissing:
+        method = LATE_INTERACTION
+    return reranker.uri if method == CROSS_ENCODER else LATE_INTERACTION

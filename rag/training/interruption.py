@@ -143,8 +143,13 @@ def _sigterm_raises() -> Iterator[None]:
         yield
         return
 
+    told = False
+
     def terminate(number: int, frame: FrameType | None) -> None:
-        raise _Terminated
+        nonlocal told
+        if not told:  # a second one could strike just where the first is dealt with
+            told = True
+            raise _Terminated
 
     signal.signal(signal.SIGTERM, terminate)
     try:

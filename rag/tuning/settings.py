@@ -26,6 +26,12 @@ class TrialSettings(BaseModel):
     """Synthetic training pairs for each real one, at most."""
 
     @classmethod
+    def widest_mix(cls, config: Config) -> Config:
+        """Return the config with the most synthetic pairs that a search within its bounds may mix."""
+        most = max(config.pairs.synthetic_per_real, config.tuning.synthetic_per_real[1])
+        return cls.of(config).model_copy(update={"synthetic_per_real": most}).changed(config)
+
+    @classmethod
     def of(cls, config: Config) -> Self:
         """Return those of a config."""
         return cls(

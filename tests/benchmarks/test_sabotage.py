@@ -40,6 +40,7 @@ def test_half_the_documents_is_refused_for_that_whatever_the_candidate_says_it_h
     verdict = sabotage(company, seed)
     assert verdict.decision is Decision.KEEP
     assert verdict.reason.startswith("documents are missing: ")
+    assert verdict.earlier_looks == 0  # though others were tried before it
     assert bench.row("halved", seed, verdict, reason).right
     assert company.space.registry.production("default") == before
     assert company.space.registry.list("default")[-1].state is ReleaseState.KEPT_OUT
@@ -100,3 +101,11 @@ def test_another_reason_is_told_from_the_right_one(bench, company):
     ]
     assert [row.right for row in rows] == [True, False, False]
     assert bench.table(rows).endswith("0 of 2 sabotaged candidates promoted, 1 refused for the right reason")
+
+
+def test_no_run_proves_nothing(bench, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["sabotage.py", "--runs", "0"])
+    with pytest.raises(SystemExit) as ended:
+        bench.main()
+    assert ended.value.code == 2
+    assert "--runs 0 sabotages nothing: give 1 or more" in capsys.readouterr().err

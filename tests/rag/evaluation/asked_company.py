@@ -24,7 +24,7 @@ def open_asked_company(folder):
         space.database, space.sealer, "default", read_questions(write_questions(folder / "questions.jsonl")), known
     )
     pairs = collection_pairs(space.artifacts, space.database, "default", CONFIG, LanguageModels.of(space)).pairs
-    return space, frozen_set(space, "default", pairs, CONFIG.evaluation)
+    return space, frozen_set(space, "default", pairs, CONFIG)
 
 
 def keyed(space, server):

@@ -134,7 +134,9 @@ def test_an_outage_is_no_answer_and_what_was_paid_for_is_kept_sealed_and_gone_on
 
 def test_a_question_that_suits_nobody_is_counted_apart_and_stops_no_other(asked_company, release, asked):
     space, _ = asked_company
-    first, *others = asked.questions
+    # One for which the passages are evidence enough, so that somebody is asked; their order is another in each run.
+    first = next(each for each in asked.questions if "night quiet" in each.sample.question)
+    others = [each for each in asked.questions if each is not first]
     long = first.sample.model_copy(update={"question": f"{first.sample.question} " * 60})
     narrow = impatient(passages=2)
     narrow = narrow.model_copy(update={"answering": narrow.answering.model_copy(update={"prompt_tokens": 900})})

@@ -59,7 +59,7 @@ def test_a_set_comes_back_as_it_was(tmp_path):
     assert {stat.S_IMODE(path.stat().st_mode) for path in written.values()} == {0o600}
     again = import_beir(tmp_path / "out")
     assert (list(again.chunks), list(again.pairs)) == (CHUNKS, PAIRS)
-    assert again.relevance == {"q 1": {"a:0": 1}, "q2": {"b:0": 1}}
+    assert again.relevance == {"q 1": {"a:0": 1}, "q2": {"a:1": 1, "b:0": 1}}
 
 
 def test_others_read_it_as_beir_says(tmp_path):
@@ -69,7 +69,7 @@ def test_others_read_it_as_beir_says(tmp_path):
         (chunk.chunk_id, chunk.document, chunk.text) for chunk in CHUNKS
     ]
     assert [(row["_id"], row["text"]) for row in queries] == [(pair.id, pair.anchor) for pair in PAIRS]
-    assert (tmp_path / QRELS).read_text() == "query-id\tcorpus-id\tscore\nq 1\ta:0\t1\nq2\tb:0\t1\n"
+    assert (tmp_path / QRELS).read_text() == "query-id\tcorpus-id\tscore\nq 1\ta:0\t1\nq2\ta:1\t1\nq2\tb:0\t1\n"
 
 
 def test_reads_a_set_of_somebody_else(folder):

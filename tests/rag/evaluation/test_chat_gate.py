@@ -42,7 +42,7 @@ OLD = [0.5] * 60 + [0.6] * 20 + [1.0] * 20
 BETTER = [0.8] * 60 + [0.6] * 20 + [1.0] * 20
 
 
-def judged(candidate, production, memory=None, production_memory=None, trusted=True):
+def judged(candidate, production, memory=None, production_memory=None, trusted=True, earlier_looks=0):
     memory = memory or report(OLD, way="closed-book")
     reports = ChatReports(
         candidate=candidate,
@@ -51,7 +51,7 @@ def judged(candidate, production, memory=None, production_memory=None, trusted=T
         production_memory=production_memory,
         trusted=trusted,
     )
-    return judge_chat(reports, CONFIG)
+    return judge_chat(reports, CONFIG, earlier_looks)
 
 
 def test_better_answers_that_make_up_no_more_are_promoted_and_it_says_so():
@@ -60,6 +60,24 @@ def test_better_answers_that_make_up_no_more_are_promoted_and_it_says_so():
     assert "token F1 rose from 0.700 to 0.800" in verdict.reason
     assert "on 100 questions of 3 kinds and 9 documents" in verdict.reason
     assert verdict.gains[F1].low > 0
+
+
+def test_each_candidate_for_the_same_place_must_show_more():
+    first, fifth = (judged(report(BETTER), report(OLD), earlier_looks=n) for n in (0, 4))
+    assert first.decision is Decision.PROMOTE and first.earlier_looks == 0 and "look" not in first.reason
+    assert fifth.decision is Decision.KEEP and fifth.earlier_looks == 4
+    assert "the 99.67% interval of the paired token F1 change" in fifth.reason
+    assert fifth.reason.endswith(", look 5 at candidates for its place")
+
+
+def test_inventions_are_no_harder_to_prove_at_a_later_look():
+    asked, some = [Group.TRAINED] * 900, [0, 9, 18, 1, 10, 2, 3, 4, 5, 6, 7]
+    for earlier_looks in (0, 30):
+        verdict = judged(
+            report([0.8] * 900, some, asked=asked), report([0.5] * 900, asked=asked), None, None, True, earlier_looks
+        )
+        assert "it makes up more: paired change" in verdict.reason
+    assert verdict.gains[HONEST].high >= 0
 
 
 def test_each_group_counts_alike_however_many_questions_it_has():

@@ -15,7 +15,7 @@ from tests.rag.evaluation.company_talk import SMOKE, SURE, open_company, stored_
 
 GATE = SMOKE.chat.gate.model_copy(update={"max_latency_p95_ms": 60_000})
 LENIENT = SMOKE.model_copy(update={"chat": SMOKE.chat.model_copy(update={"gate": GATE})})
-OTHERS = Terms.of("other questions", SMOKE.chat.gate)
+OTHERS = Terms("other questions", SMOKE.chat.gate)
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +50,7 @@ def test_whom_nothing_trusts_is_kept_out_and_not_judged_again(asked, chat):
     assert chat_settled(space, "default", candidate, data, SMOKE) is None
     verdict = judge(space, candidate, data)
     assert verdict.decision is Decision.KEEP and "never trusted" in verdict.reason
+    assert verdict.earlier_looks == 0
     assert space.registry.get("default", candidate.id).state is ReleaseState.KEPT_OUT
     # Killed between verdict and state, it would speak as a candidate for ever: it is judged again.
     assert candidate.state is ReleaseState.CANDIDATE and chat_settled(space, "default", candidate, data, SMOKE) is None
@@ -60,7 +61,9 @@ def test_whom_nothing_trusts_is_kept_out_and_not_judged_again(asked, chat):
     # Another gate may let it in: it is judged again, by the answers that it gave.
     reports = list(space.artifacts.refs())
     assert chat_settled(space, "default", kept_out, data, LENIENT) is None
-    assert judge(space, kept_out, data, LENIENT).decision is Decision.KEEP
+    again = judge(space, kept_out, data, LENIENT)
+    assert (again.decision, again.earlier_looks) == (Decision.KEEP, 1)
+    assert judge(space, kept_out, data, LENIENT).earlier_looks == 1
     assert list(space.artifacts.refs()) == reports
     assert "was kept out" in chat_settled(space, "default", kept_out, data, LENIENT)
     assert "was kept out" in chat_settled(space, "default", kept_out, data, SMOKE)

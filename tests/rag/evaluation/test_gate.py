@@ -6,6 +6,7 @@ import pytest
 from rag.config import GateConfig
 from rag.evaluation.gate import Circumstances, Decision, judge
 from rag.evaluation.report import EvaluationReport, QuestionResult, Refusals
+from rag.evaluation.significance import Spread, look_confidence
 from rag.evaluation.tables import report_rows
 from rag.pairs.pair import Origin, QuestionType
 
@@ -118,6 +119,12 @@ def test_one_refusal_less_is_never_a_reason():
     assert judge(report(BETTER, refusals=fewer), report(OLD, refusals=few), CONFIG).decision is Decision.PROMOTE
 
 
+@pytest.mark.parametrize("n", [1, 2])
+def test_one_or_two_refusals_prove_no_loss(n):
+    all_, none = (Refusals(asked=n, refused=refused, answerable=100) for refused in (n, 0))
+    assert judge(report(BETTER, refusals=none), report(OLD, refusals=all_), CONFIG).decision is Decision.PROMOTE
+
+
 def test_refusals_that_only_one_was_asked_for_do_not_count():
     refusals = Refusals(asked=50, refused=0)
     assert judge(report(BETTER, refusals=refusals), report(OLD), CONFIG).decision is Decision.PROMOTE
@@ -152,6 +159,25 @@ def test_an_unproven_gain_says_how_many_questions_would_prove_it():
     assert needed > 80
     smaller = judge(report(noisy(0.01)[1]), report(old), CONFIG).reason
     assert int(re.search(r"about ([\d,]+) questions", smaller)[1].replace(",", "")) > 3 * needed
+
+
+@pytest.mark.parametrize("earlier", [0, 3])
+def test_what_it_says_would_prove_a_gain_would_at_the_next_look(earlier):
+    old, new = noisy(0.02)
+    reason = judge(report(new), report(old), CONFIG, Circumstances(earlier_looks=earlier)).reason
+    spread = Spread.of(np.subtract(new, old).tolist(), [f"d{i % 8}" for i in range(80)])
+    needed = spread.questions_for(0.02, look_confidence(CONFIG.confidence, earlier + 1))
+    assert int(re.search(r"about ([\d,]+) questions", reason)[1].replace(",", "")) == pytest.approx(needed, rel=0.05)
+
+
+def test_two_documents_that_gained_alike_prove_nothing_and_say_so():
+    def two(made):
+        own = (q.model_copy(update={"document": f"d{i % 2}"}) for i, q in enumerate(made.questions))
+        return made.model_copy(update={"questions": tuple(own)})
+
+    verdict = judge(two(report([0.6] * 40)), two(report([0.5] * 40)), CONFIG)
+    assert verdict.decision is Decision.KEEP
+    assert "no proven gain" in verdict.reason and "no question tells" not in verdict.reason
 
 
 def test_no_gain_says_which_one_these_questions_would_show():

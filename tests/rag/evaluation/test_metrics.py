@@ -44,6 +44,21 @@ def test_many_questions_find_the_same_chunks_wherever_these_stand():
     assert found == [relevant_positions(each, mixed).tolist() for each in asked] == [[1], [1, 3], [0], [0, 2], [], []]
 
 
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        (("b", 10, 20), [0, 2]),
+        (("a", 150, 160), [0, 1]),
+        (("a", 30, 40), [0]),  # both halves in one chunk
+        (("c", 10, 20), [0]),
+    ],
+)
+def test_both_halves_of_a_comparisons_evidence_are_relevant(second, expected):
+    compared = pair(10, 20).model_copy(update={"second": second})
+    assert relevant_positions(compared, CHUNKS).tolist() == expected
+    assert ChunksByDocument(CHUNKS).relevant_positions(compared).tolist() == expected
+
+
 def test_metrics_of_a_hit_at_rank_three():
     metrics = question_metrics(np.array([5, 6, 7, 8]), np.array([7]))
     assert metrics == {

@@ -4,14 +4,16 @@ import json
 
 import pytest
 
-from rag.config import EvaluationConfig
+from rag.config import EvaluationConfig, GateConfig
 from rag.deletion import delete_document
-from rag.errors import BadQuestions
-from rag.evaluation.sets import evaluation_sets, frozen_set, judging_set, load_questions, named_set
+from rag.errors import BadQuestions, EmptyCorpus
+from rag.evaluation.sets import KIND, evaluation_sets, frozen_set, judging_set, load_questions, named_set
 from rag.pairs.artifact import collection_pairs, load_pairs
 from rag.pairs.collection import import_questions, load_alignable
 from rag.pairs.pair import Origin
 from rag.pairs.questions_file import read_questions
+from storage.tables import EvaluationSetRow
+from tests.query_pairs import pairs_artifact
 from tests.rag.answering.shop import DOCUMENTS, SMOKE, add, open_shop
 
 
@@ -24,8 +26,9 @@ def current(space):
     return collection_pairs(space.artifacts, space.database, "default", SMOKE).pairs
 
 
-def frozen(space, **config):
-    return frozen_set(space, "default", current(space), EvaluationConfig(**config))
+def frozen(space, min_questions=20, **evaluation):
+    changes = {"evaluation": EvaluationConfig(**evaluation), "gate": GateConfig(min_questions=min_questions)}
+    return frozen_set(space, "default", current(space), SMOKE.model_copy(update=changes))
 
 
 def ask(space, document, n, first=0):
@@ -73,6 +76,47 @@ def test_real_questions_come_first_and_all_are_known_to_the_pairs(space):
     assert few == questions, "a smaller bound is no reason to judge by fewer"
     known = {pair.id for pair in load_pairs(space.artifacts, current(space)).evaluation}
     assert {pair.id for pair in questions} <= known
+
+
+def test_too_few_real_questions_to_decide_do_not_keep_a_set_small(space):
+    ask(space, evaluated(space), 3)
+    first = frozen(space, questions_max=3)
+    assert frozen(space, min_questions=3) == first, "three decide, and are in it"
+    second = frozen(space)
+    assert len(load_questions(space.artifacts, second)) > 3
+    assert evaluation_sets(space, "default")[-1].reason.endswith("more synthetic questions beside the 0 of version 1")
+
+
+def test_real_questions_that_become_enough_to_decide_are_taken_in(space):
+    document = evaluated(space)
+    ask(space, document, 3)
+    first = frozen(space, min_questions=4)
+    ask(space, document, 1, first=3)
+    assert frozen(space, min_questions=4) != first
+
+
+def test_no_question_is_no_set(space):
+    nothing = pairs_artifact(space.artifacts, [], [])
+    with pytest.raises(
+        EmptyCorpus, match="no question to judge by in the collection 'default': import .*ragloop pairs"
+    ):
+        frozen_set(space, "default", nothing, SMOKE)
+    assert evaluation_sets(space, "default") == []
+
+
+def test_an_empty_set_of_an_earlier_version_does_not_stand(space):
+    def write(draft):
+        draft.seal("questions.encrypted", b"")
+        return {}
+
+    empty = space.artifacts.build(KIND, inputs={}, config=None, recipe=[], write=write)
+    with space.database.session() as session:
+        session.add(EvaluationSetRow(collection="default", version=1, artifact_uri=empty.uri, reason="none was there"))
+    assert judging_set(space, "default") is None
+    with pytest.raises(EmptyCorpus):
+        frozen_set(space, "default", pairs_artifact(space.artifacts, [], []), SMOKE)
+    ask(space, evaluated(space), 3)
+    assert load_questions(space.artifacts, frozen(space))
 
 
 def test_another_version_of_a_document_freezes_another_set(space):

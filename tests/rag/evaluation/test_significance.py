@@ -91,6 +91,26 @@ def test_of_one_document_or_of_none_caution_adds_nothing():
     assert cautious_interval([], [], 0.95, 500, 1).mean == 0
 
 
+@pytest.mark.parametrize("n", [2, 3])
+def test_two_or_three_documents_that_moved_alike_prove_nothing(n):
+    found = cautious_interval([0.1, 0.1] * n, [str(i // 2) for i in range(2 * n)], 0.95, 1000, 1)
+    assert found.low < 0 < found.mean < found.high
+
+
+def test_of_few_documents_true_nulls_seldom_exclude_zero():
+    """A question a document moves by one or not at all: means of two were equal, and so proven, in 9% of draws."""
+    rng = np.random.default_rng(9)
+    for n in (2, 3, 6):
+        draws = rng.choice([-1.0, 0.0, 1.0], size=(200, n), p=[0.3, 0.4, 0.3]).tolist()
+        lows = [cautious_interval(values, [str(i) for i in range(n)], 0.95, 500, 1).low for values in draws]
+        assert np.mean(np.array(lows) > 0) <= 0.05, n
+
+
+def test_one_more_document_that_did_not_change_costs_nothing_where_there_are_many():
+    values, documents = np.random.default_rng(3).normal(0.05, 0.3, 400).tolist(), [str(i % 40) for i in range(400)]
+    assert Spread.cautious(values, documents) == Spread.of(values, documents)
+
+
 def test_the_first_look_is_a_single_comparison_and_all_looks_spend_what_one_may():
     assert look_confidence(0.95, 0) == pytest.approx(0.95)
     errors = [(1 - look_confidence(0.95, earlier)) / 2 for earlier in range(100_000)]
@@ -136,3 +156,35 @@ def test_half_the_gain_takes_four_times_the_questions():
     spread = Spread.of([0.3, -0.2, 0.1, 0.0, 0.2, -0.1], list("abcdef"))
     assert spread.questions_for(0.05, 0.95) == pytest.approx(4 * spread.questions_for(0.1, 0.95))
     assert spread.questions_for(spread.detectable(0.95), 0.95) == pytest.approx(6)
+
+
+def three_kinds(documents, gain, rng):
+    """A hundred questions a kind; of the first kind the documents say more, and the last is all of one document."""
+    own = rng.integers(0, documents, 200)
+    about = rng.normal(0, 0.1, documents)[own] + rng.normal(0, 0.3, 200) + np.repeat([gain, 0.0], 100)
+    values = [*about, *rng.normal(0, 0.3, 100)]
+    return np.clip(values, -1, 1).tolist(), [*map(str, own), *["none"] * 100], ["a"] * 100 + ["b"] * 100 + ["c"] * 100
+
+
+def test_a_kind_that_is_all_of_one_document_hides_no_gain_of_the_others():
+    rng, found = np.random.default_rng(2), {True: 0, False: 0}
+    for _ in range(60):
+        values, documents, kinds = three_kinds(12, 0.4, rng)
+        for told in found:
+            interval = cautious_interval(values, documents, 0.95, 500, 1, [1.0] * 300, kinds if told else None)
+            found[told] += interval.low > 0
+    assert found[True] >= 48 > 30 > found[False]
+
+
+def test_with_kinds_of_their_own_equals_are_seldom_called_better():
+    rng, promoted = np.random.default_rng(4), 0
+    for _ in range(200):
+        values, documents, kinds = three_kinds(4, 0.0, rng)
+        promoted += cautious_interval(values, documents, 0.95, 500, 1, [1.0] * 300, kinds).low > 0
+    assert promoted <= 10
+
+
+def test_two_documents_that_moved_alike_in_each_kind_prove_nothing():
+    kinds, documents = ["a", "a", "b", "b"] * 5, ["1", "2"] * 10
+    values = [0.3 if kind == "a" else 0.1 for kind in kinds]
+    assert cautious_interval(values, documents, 0.95, 1000, 1, [1.0] * 20, kinds).low < 0

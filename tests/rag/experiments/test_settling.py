@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import event
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from rag.answering.answer import Way
 from rag.answering.manner import Manner
@@ -12,8 +12,10 @@ from rag.deletion import delete_document
 from rag.experiments.experiment import (
     ExperimentRefused,
     ExperimentState,
+    UnreadableExperiment,
     get_experiment,
     keep_look,
+    list_experiments,
     mark_told,
     running,
     stop,
@@ -25,6 +27,7 @@ from rag.experiments.settling import _settled, looked, settle
 from rag.feedback.signals import FeedbackKind
 from storage.columns import utc_now
 from storage.registry import ReleaseState
+from storage.tables import ExperimentRow, ExposureRow
 from tests.rag.answering.shop import SMOKE, add
 from tests.rag.chat.tiny import save_tiny_chat, stored
 from tests.rag.experiments.shop import (
@@ -236,6 +239,68 @@ def test_a_winner_whose_promoter_was_killed_is_a_winner_all_the_same(space):
     assert _settled(space.database, experiment, now) is None
     with pytest.raises(ExperimentRefused, match=r"has ended already \(winner: "):
         stop(space.database, "default", None, "too late")
+
+
+def test_what_was_found_first_is_what_it_ends_by(space):
+    """A winner of one who did not live to promote it, whose users have changed their minds since."""
+    serve(space, FROM_MEMORY)
+    with trying(space, FROM_PASSAGES) as trials:
+        for i in range(60):
+            judge(space, ask(trials, BREAD, f"user-{i}"))
+    experiment, now = get_experiment(space.database, "default"), later()
+    seen = look_at(space.database, experiment, now)
+    keep_look(space.database, experiment, seen)
+    with pytest.raises(ExperimentRefused, match="has found a winner, which is being promoted"):
+        stop(space.database, "default", None, "too late")
+    with space.database.session() as session:
+        for shown in session.exec(select(ExposureRow)):
+            shown.satisfaction = 1 - shown.satisfaction
+    assert look_at(space.database, experiment, now).finding is Finding.LOSER
+    (ended,) = settle(space.database, now)
+    assert (ended.state, ended.finding, ended.reason) == (ExperimentState.PROMOTED, Finding.WINNER, seen.reason)
+    assert space.registry.production("default").id == experiment.variant_id
+
+
+def test_once_stopped_by_hand_nothing_is_promoted(space):
+    serve(space, FROM_MEMORY)
+    with trying(space, FROM_PASSAGES) as trials:
+        for i in range(60):
+            judge(space, ask(trials, BREAD, f"user-{i}"))
+    experiment = get_experiment(space.database, "default")
+    stop(space.database, "default", None, "by hand")
+    assert _settled(space.database, experiment, later()) is None  # by somebody who read of it before
+    assert space.registry.production("default").id == experiment.control_id
+
+
+def test_what_was_seen_a_short_while_ago_is_not_looked_up_again(space):
+    with trying(space, NOTHING_ELSE) as trials:
+        judge(space, ask(trials, OPENS, "somebody"))
+    settle(space.database)
+    as_if_asked_before(space)
+    seen = []
+    for rests_until in (utc_now() + timedelta(hours=1), utc_now()):
+        with space.database.session() as session:
+            session.exec(select(ExperimentRow)).one().rests_until = rests_until
+        look = looked(space.database, get_experiment(space.database, "default")).look
+        seen.append(look.n_control + look.n_variant)
+    assert seen == [0, 1]
+
+
+def test_an_experiment_of_another_version_keeps_nothing_else_from_going_on(space, caplog):
+    with trying(space, FROM_MEMORY) as trials:
+        answer = ask(trials, OPENS, "somebody")
+        with space.database.session() as session:
+            row = session.exec(select(ExperimentRow)).one()
+            row.config = row.config | {"patience": 3}
+        assert ask(trials, OPENS, "somebody").variant is None
+        judge(space, answer)
+    assert "experiment 1 of default was begun by another version of ragloop (config.patience: Extra" in caplog.text
+    assert [settle(space.database), running(space.database), list_experiments(space.database, "default")] == [[]] * 3
+    with pytest.raises(UnreadableExperiment, match="use that version to see or stop it"):
+        stop(space.database, "default", 1, "by hand")
+    with space.database.session() as session:
+        session.exec(select(ExperimentRow)).one().state = ExperimentState.STOPPED
+    assert untold(space.database) == []
 
 
 def test_a_winner_is_promoted_with_the_documents_that_came_just_then(space):

@@ -2,6 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
+from sqlalchemy import text
 
 from rag.answering.answer import Question, Way
 from rag.errors import UnreadableDocument
@@ -120,6 +121,26 @@ def test_an_answer_that_fails_is_noted_and_one_whose_reader_leaves_is_not(space)
     assert row(space, ExposureRow, interaction_id=wrong.id).failed
     assert not row(space, ExposureRow, interaction_id=left.id).failed
     assert row(space, InteractionRow, id=left.id).timings["total"] > 0
+
+
+def test_where_answers_may_take_longer_than_is_waited_for_nobody_has_a_part(space, caplog):
+    """As the shell's config said otherwise in which the experiment was begun."""
+    with trying(space, NOTHING_ELSE):
+        pass
+    with trying(space, total_s=200) as trials:
+        assert [ask(trials, OPENS, user).variant for user in USERS[:4]] == [None] * 4
+    (told,) = [each.getMessage() for each in caplog.records if each.name == "rag.experiments.trials"]
+    assert told.startswith("nobody has a part in experiment 1 of default here: an answer may take ")
+    assert not rows(space, ExposureRow)
+
+
+def test_while_the_experiments_cannot_be_looked_up_they_go_on_as_they_were(space, caplog):
+    with trying(space, NOTHING_ELSE) as trials:
+        assert ask(trials, OPENS, "somebody").variant
+        with space.database.session() as session:
+            session.execute(text("alter table experiment rename column shares to parts"))
+        assert ask(trials, OPENS, "somebody").variant
+    assert "the experiments cannot be looked up: those that ran before go on" in caplog.text
 
 
 def test_once_something_else_serves_or_it_has_ended_nobody_has_a_part(space):

@@ -1,4 +1,6 @@
 import pytest
+from sqlalchemy import event
+from sqlmodel import Session
 
 from rag.answering.answer import Question, Way
 from rag.answering.manner import Manner
@@ -148,3 +150,20 @@ def test_a_candidate_that_cannot_be_opened_is_kept_out(space):
     left = space.registry.list("default")[-1]
     assert left.state is ReleaseState.KEPT_OUT and left.reason.startswith("it cannot be opened: nobody could answer")
     assert not list_experiments(space.database, "default")
+
+
+def test_a_candidate_whose_experiment_is_refused_is_kept_out(space):
+    event.listen(Session, "after_commit", lambda _: space.registry.rollback("default", "just then"), once=True)
+    with pytest.raises(ExperimentRefused, match="another release than 2 began to serve default: start it again"):
+        began(space, CONCISE)
+    left = space.registry.list("default")[-1]
+    assert (left.id, left.state) == (3, ReleaseState.KEPT_OUT)
+    assert left.reason.startswith("it was not tried: another release than 2 began to serve")
+
+
+def test_the_candidate_of_one_who_began_the_same_first_is_left_alone(space):
+    with engines_of(space, **PATIENT) as engines:
+        event.listen(Session, "after_commit", lambda _: start(space, engines, CONCISE), once=True)
+        with pytest.raises(ExperimentRefused, match=r"experiment 1 \(template concise\) runs in default"):
+            start(space, engines, CONCISE)
+    assert space.registry.list("default")[-1].state is ReleaseState.CANDIDATE

@@ -48,9 +48,10 @@ def traffic(seed, new=0.0, **shifted):
     return Windows([one(i, False) for i in range(BEFORE)], [one(i, True) for i in range(RECENT)]), vectors
 
 
-def look(windows, vectors, config=CONFIG):
+def look(windows, vectors, config=CONFIG, scored_by=lambda release_id: "the same"):
     since = [(NOW - timedelta(days=days)).date() for days in (34, 6)]
-    return drift(windows, vectors, tuple(since), config)
+    models = {each.release_id: scored_by(each.release_id) for each in windows.both}
+    return drift(windows, vectors, tuple(since), models, config)
 
 
 def found(report):
@@ -122,6 +123,37 @@ def test_where_one_application_asks_for_all_days_are_compared():
     assert QUESTIONS in found(look(alone, vectors))
     quiet, own = traffic(6)
     assert not found(look(Windows(*([dataclasses.replace(e, user="app") for e in side] for side in quiet)), own))
+
+
+def promoted(windows, since_days=6):
+    """Have another release answer since then, whose scores are lower by nature."""
+    since = days_ago(since_days).date()
+    return Windows(
+        *(
+            [dataclasses.replace(e, release_id=2, score=e.score - 0.3) if e.day >= since else e for e in side]
+            for side in windows
+        )
+    )
+
+
+def test_scores_of_other_models_are_no_drift():
+    windows, vectors = traffic(2)
+    report = look(promoted(windows), vectors, scored_by=str)
+    assert report.of(SCORE).untested == (
+        f"other models answered, whose scores are others (too few to tell: {RECENT} beside 0 before, 30 needed)"
+    )
+    assert not found(report)
+
+
+def test_of_models_that_answered_before_as_well_the_scores_are_compared():
+    """Two weeks ago others began to answer; of the same ones with other documents all are compared."""
+    windows, vectors = traffic(2, score=lambda value, rng: value - 0.3)
+    score = look(promoted(windows, since_days=20), vectors, scored_by=str).of(SCORE)
+    before = sum(each.day >= days_ago(20).date() for each in windows.reference)
+    assert (score.n_before, score.n_now, score.found) == (before, RECENT, True)
+    moved = Windows(windows.reference, [dataclasses.replace(each, release_id=2) for each in windows.recent])
+    score = look(moved, vectors).of(SCORE)
+    assert (score.n_before, score.n_now, score.found) == (BEFORE, RECENT, True)
 
 
 def test_releases_that_are_new_are_told():

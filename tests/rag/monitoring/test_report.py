@@ -10,12 +10,13 @@ from PIL import Image
 
 from rag.corpus.ingestion import ingest_uploads, seal_uploads
 from rag.monitoring import tables
-from rag.monitoring.drift import QUESTIONS, UNANSWERED
+from rag.monitoring.drift import QUESTIONS, SCORE, UNANSWERED
 from rag.monitoring.pictures import use_picture
 from rag.monitoring.report import monitor
 from rag.releases import refresh_release
 from rag.settings import Settings
 from rag.workspace import Workspace
+from storage.artifacts import ArtifactRef
 from storage.errors import ReleaseNotFound
 from tests.company import JARGON, PRODUCTS, write_company
 from tests.rag.monitoring.uses import NOW, ask, days_ago, interaction, keep, react
@@ -83,6 +84,31 @@ def test_without_text_nothing_that_people_wrote_is_left(seen):
     silent = seen.without_text().model_dump_json()
     assert "bicycle" not in silent and "Zelkova" not in silent
     assert json.loads(silent)["to_document"][0]["people"] == seen.to_document[0].people
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"index": ArtifactRef.of("index", "j"), "reranker": ArtifactRef.of("reranker", "s")}, None),
+        ({"answering": {"dense_weight": 0.9}}, "other models answered"),
+        ({"reranker": None}, "other models answered"),
+        ({"embedder": ArtifactRef.of("embedder", "f")}, "other models answered"),
+    ],
+)
+def test_scores_are_compared_across_new_documents_and_not_across_models(tmp_path, change, told):
+    """Of late interaction whose documents are gone, too."""
+    settings = Settings(home=tmp_path / "home", key_file=tmp_path / "keys.json", config=None)
+    space = Workspace.open(settings, create=True)
+    parts = {name: ArtifactRef.of(name, name[0]) for name in ("embedder", "index", "reranker")} | {"answering": {}}
+    for days, own in ((20, parts), (1, parts | change)):
+        facts = {"parent_id": None, "reason": "", "config": {}, "lineage": {}}
+        release = space.registry.register("default", **facts, **own)
+        space.registry.promote("default", release.id, "first")
+        keep(space.database, [interaction(release.id, days_ago(days), "Where?", f"user {i}") for i in range(40)])
+    score = monitor(
+        space, "default", settings.stages("smoke"), lambda texts: np.eye(len(texts), dtype=np.float32), now=NOW
+    ).drift.of(SCORE)
+    assert (score.untested or "").startswith(told or "") and bool(score.untested) is bool(told)
 
 
 def test_fewer_days_are_shown_if_asked_for(used, seen):

@@ -56,6 +56,25 @@ def test_what_has_not_changed_is_called_changed_no_more_often_than_said(per_bloc
     assert naive > 40 or per_block == 1
 
 
+@pytest.mark.parametrize(("before", "now"), [((40, 10), (40, 2)), ((28, 30), (7, 6)), ((80, 2), (20, 10))])
+def test_nor_where_people_ask_less_or_more_than_before(before, now):
+    """Blocks of one window are larger than those of the other: so many in each, of so many questions."""
+    topic_chances = 1 / np.arange(1, 81)
+    gaps, means, topics = 0, 0, 0
+    recent = [False] * before[0] * before[1] + [True] * now[0] * now[1]
+    blocks = [f"{is_recent} {i // (now if is_recent else before)[1]}" for i, is_recent in enumerate(recent)]
+    for look in range(60):
+        rng = np.random.default_rng(look)
+        values = rng.normal(size=len(recent))
+        vectors = np.stack([np.cos(values), np.sin(values)], axis=1).astype(np.float32)
+        of_each = rng.choice(80, len(recent), p=topic_chances / topic_chances.sum())
+        drawn = Shuffle(recent, blocks, [""] * len(recent), 199, look)
+        gaps += largest_gap(values, drawn).p_value <= 0.05
+        means += mean_discrepancy(vectors, drawn).p_value <= 0.05
+        topics += on_new_topics(of_each, drawn).p_value <= 0.05
+    assert max(gaps, means, topics) <= 9, (gaps, means, topics)  # 3 expected; more than 9 once in a thousand
+
+
 def test_a_shift_is_found():
     rng = np.random.default_rng(2)
     values = [*rng.normal(size=60), *rng.normal(1.2, size=40)]

@@ -3,7 +3,7 @@ import sys
 import pytest
 
 from rag.errors import ConfigError
-from rag.pairs.artifact import collection_pairs, load_dropped, load_pairs, pair_rows
+from rag.pairs.artifact import collection_pairs, load_dropped, load_pairs, pair_rows, remixed
 from rag.pairs.dropped import DropReason
 from rag.pairs.pair import Origin
 from rag.profiles import Profile, load_config
@@ -25,6 +25,20 @@ def test_two_homes_with_other_keys_learn_from_the_same_pairs_in_the_same_order(o
     for part, same in zip(one, other, strict=True):
         assert [p.model_dump(exclude={"id"}) for p in part] == [p.model_dump(exclude={"id"}) for p in same]
     assert not {p.id for p in one.train if p.origin is Origin.REAL} & {p.id for p in other.train}
+
+
+def test_a_narrower_mix_is_what_the_collection_itself_would_have_given(open_company):
+    space = open_company("home")
+
+    def config(synthetic_per_real):
+        mix = {"synthetic_per_real": synthetic_per_real, "max_synthetic": 20}
+        return SMOKE.model_copy(update={"pairs": SMOKE.pairs.model_copy(update=mix)})
+
+    wider, narrow = pairs_of(space, config(3.0)), pairs_of(space, config(0.1))
+    mixed = remixed(space.artifacts, wider, config(0.1).pairs)
+    assert load_pairs(space.artifacts, mixed) == load_pairs(space.artifacts, narrow)
+    assert space.artifacts.facts(mixed) == space.artifacts.facts(narrow)
+    assert space.artifacts.facts(mixed)["training_set"] != space.artifacts.facts(wider)["training_set"]
 
 
 def test_the_dropped_pairs_lie_beside_the_kept_and_are_counted(open_company):

@@ -197,6 +197,11 @@ def test_evidence_is_gathered_by_question(pair):
     assert found == {normalize(QUESTION): {"heat-pump.md:0", "boiler.md:0"}}
 
 
+def test_both_halves_of_a_comparison_are_evidence(pair):
+    compared = pair.model_copy(update={"second": ("boiler.md", 0, 5)})
+    assert evidence_chunks([compared], chunks_of(CATALOGUE))[normalize(QUESTION)] == {"heat-pump.md:0", "boiler.md:0"}
+
+
 def test_queries_are_encoded_in_one_batch(index_of, encoder, pair):
     class Counted:
         """The encoder, and how often it was asked."""

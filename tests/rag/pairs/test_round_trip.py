@@ -60,3 +60,8 @@ def test_only_the_chunks_of_its_own_split_are_searched(chunks, synthetic):
     chunks[Split.EVALUATION] = [chunk(n, rival, "d2") for n in range(3)]
     pairs = [synthetic("salt eats the coil", 2)]
     assert drop_inconsistent(pairs, chunks, depth=1).kept == pairs
+
+
+def test_a_comparison_may_bring_back_the_chunk_of_either_half(chunks, synthetic):
+    compared = synthetic("what eats the coil", 3, second=("d1", 200, 240))
+    assert drop_inconsistent([compared], chunks, depth=1).kept == [compared]

@@ -73,7 +73,7 @@ def ranked_by(dense_weight):
     return CONFIG.model_copy(update={"retrieval": CONFIG.retrieval.model_copy(update={"dense_weight": dense_weight})})
 
 
-def judged(space, dense_weight):
+def judged(space, dense_weight, gate=CONFIG.gate):
     """Judge what serves with another ranking; return the release and the verdict."""
     production = space.registry.production("default")
     made = collection_pairs(space.artifacts, space.database, "default", CONFIG)
@@ -82,9 +82,9 @@ def judged(space, dense_weight):
         corpus=made.corpus, pairs=made.pairs, models=search_models(production), retrieval=config.retrieval
     )
     release = register_candidate(space, "default", candidate, config)
-    questions = frozen_set(space, "default", made.pairs, CONFIG.evaluation)
-    reports = tuple(candidate_report(space, release, models, questions) for models in (release, production))
-    verdict = judge_candidate(space, release, production, reports, CONFIG.gate)
+    questions = frozen_set(space, "default", made.pairs, CONFIG)
+    reports = tuple(candidate_report(space, release, models, questions, config) for models in (release, production))
+    verdict = judge_candidate(space, release, production, reports, gate)
     return space.registry.get("default", release.id), verdict
 
 

@@ -14,7 +14,7 @@ from rag.report.sections import headline, sentence
 from rag.report.texts import load_texts
 from storage.artifacts import ArtifactRef
 from tests.rag.report.page import Page
-from tests.rag.report.parts import HOSTILE_NAME, copied
+from tests.rag.report.parts import CONFIG, HOSTILE_NAME, copied, judged
 
 TITLES = (
     "Decision",
@@ -195,3 +195,12 @@ def test_a_page_says_what_became_of_a_release_since(parts, tmp_path):
     assert "It served, and does no longer." in said and "a person <b>knows</b> better" in said
     assert "<b>knows" not in html
     assert ["rollback"] == [row[1] for row in Page(html).rows if len(row) == 4 and row[1] == "rollback"]
+
+
+def test_a_page_names_the_gate_that_decided_and_not_that_of_the_first_registration(parts, tmp_path):
+    space = copied(parts, tmp_path)
+    changed = {"metric": "hit@5", "confidence": 0.9, "max_latency_p95_ms": 777}
+    again, _ = judged(space, 0.99, CONFIG.gate.model_copy(update=changed))
+    assert again.id == parts.kept.id
+    said = Page(release_page(space, again)).said
+    assert "hit@5, at a confidence of 90%" in said and "Only hit@5 decides." in said and "777" in said

@@ -13,6 +13,7 @@ from rag.reranking.artifact import (
     load_reranker,
     reranking_depth,
 )
+from rag.reranking.collection import same_reranker
 from tests.query_pairs import pairs_artifact
 from tests.rag.reranking.animals import ALL, OWN, QUESTIONS, TEXTS, build, windows
 from tests.rag.reranking.tiny_bert import CONFIG, TRAIN, VALIDATION, write_base
@@ -125,3 +126,4 @@ def test_a_cross_encoder_is_fetched_tuned_and_opened(space, pairs, opened, encod
     before, after = (load_reranker(space.artifacts, ref, opened, encoder).scores("yes", ALL) for ref in (base, tuned))
     assert after.shape == (4,)
     assert not np.allclose(before, after)
+    assert same_reranker(space.artifacts, base) != same_reranker(space.artifacts, tuned)

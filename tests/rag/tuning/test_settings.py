@@ -44,3 +44,10 @@ def test_settings_that_contradict_the_rest_are_refused():
     rounds = load_config(Profile.CPU, overrides={"negatives": {"rounds": 2}})
     with pytest.raises(ValidationError, match="set per_pair above 0"):
         OTHER.model_copy(update={"per_pair": 0}).changed(rounds)
+
+
+@pytest.mark.parametrize(("in_force", "most"), [(1.5, 3.0), (4.0, 4.0)])
+def test_the_widest_mix_holds_those_of_all_trials_and_changes_nothing_else(in_force, most):
+    config = load_config(Profile.CPU, overrides={"pairs": {"synthetic_per_real": in_force}})
+    widest = load_config(Profile.CPU, overrides={"pairs": {"synthetic_per_real": most}})
+    assert TrialSettings.widest_mix(config) == widest
