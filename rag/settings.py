@@ -1,14 +1,24 @@
 """Where things are, and secrets. Read only at the edges: the command line, the tasks, the engine's wiring."""
 
+import re
 import tempfile
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from rag.config import Config
 from rag.profiles import Profile, load_config, read_overrides
+
+_ORIGIN = re.compile(r"(http(?!.*:80$)|https(?!.*:443$))://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
+"""As browsers write it: in small letters, without the scheme's own port and without a path."""
+_NO_ORIGIN = (
+    "{origin} is no origin as browsers send it: give scheme, host and port alone, in small letters, "
+    "as https://intranet.example or http://127.0.0.1:5173, and several with commas between"
+)
 
 
 class Models(StrEnum):
@@ -66,10 +76,24 @@ class Settings(BaseSettings):
     """Questions that the HTTP API works on at the same time; eight times as many may wait."""
     max_upload_mb: int = Field(64, ge=1, le=200)
     """Largest file that the HTTP API takes."""
+    api_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Whose pages may use the HTTP API from a browser: exact origins, with commas between; none but its own unless
+    given."""
     metrics_open: bool = False
     """Show /metrics to whoever reaches the port; it needs an admin's key otherwise."""
+    nice: int = Field(19, ge=0, le=19)
+    """How far trainings and evaluations step back for whoever answers people on the same machine."""
     device_lock: Path = Path(tempfile.gettempdir()) / "ragloop-device.lock"
     """Held by whoever trains on this machine's card; one for each card, if there are several."""
+
+    @field_validator("api_origins", mode="before")
+    @classmethod
+    def _exact(cls, given: Any) -> Any:
+        origins = [each.strip() for each in given.split(",") if each.strip()] if isinstance(given, str) else given
+        for origin in origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise PydanticCustomError("origin", _NO_ORIGIN, {"origin": origin})
+        return origins
 
     def stages(self, profile: Profile | str, shuffle_labels: bool = False) -> Config:
         """Return the stage configs of a profile with what the config file overrides.

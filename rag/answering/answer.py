@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, field_validator
 
+from rag.answering.sampling import Sampling
 from rag.feedback.signals import Name
 from rag.retrieval.retriever import Hit
 
@@ -45,6 +46,8 @@ class Question(BaseModel):
     """Oldest first; what goes beyond 20 turns, or 4000 characters of one, is left out."""
     documents: tuple[str, ...] = ()
     """Names of the documents to look in; empty for all."""
+    sampling: Sampling = Sampling()
+    """How whoever draws words for the answer is to speak."""
     user_fingerprint: Name | None = None
     named: bool = True
     """Whether the fingerprint is a person's, and not that of a key, which many may use."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rag.answering.answer import Answer, Question
+from rag.answering.sampling import Sampling
 from rag.answering.support import figures
 from rag.embedding.vectors import Vectors
 
@@ -23,6 +24,7 @@ class _Setting(NamedTuple):
     documents: tuple[str, ...]
     history: str
     """Its digest: a conversation may be long."""
+    sampling: Sampling
 
 
 class _Kept(NamedTuple):
@@ -74,7 +76,8 @@ def normalized(text: str) -> str:
 
 def _setting(question: Question, release_id: int) -> _Setting:
     history = "\n".join(f"{turn.role}: {normalized(turn.content)}" for turn in question.history)
-    return _Setting(release_id, tuple(sorted(question.documents)), hashlib.sha256(history.encode()).hexdigest())
+    said = hashlib.sha256(history.encode()).hexdigest()
+    return _Setting(release_id, tuple(sorted(question.documents)), said, question.sampling)
 
 
 def _names_the_same(one: str, other: str) -> bool:

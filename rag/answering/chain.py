@@ -69,6 +69,11 @@ class Chain:
             return Spoken(text=text, generator=name, way=generator.way, silent=tuple(silent), cut=ending.cut)
         raise _nobody(silent, UnsuitedQuestion if unsuited else NoGenerator)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of those that are asked, in their order."""
+        return tuple(generator.name for generator in self._generators)
+
     def require_speaker(self) -> None:
         """Check that there is somebody to ask.
 
@@ -125,9 +130,11 @@ def _pieces(generator: Generator, request: Request, pieces: list[str]) -> Iterat
             pieces.append(text)
             yield Piece(text=text, generator=generator.name)
     except StopIteration as end:
-        if not "".join(pieces).strip():
-            raise GeneratorSilent("it answered with nothing") from None
         ending: Ending = end.value
-        return ending
+        if "".join(pieces).strip():
+            return ending
+        if ending.cut:  # as whoever asks may want it, which is no failure of the generator
+            raise Unsuited("its longest answer ended before the first word: allow more tokens") from None
+        raise GeneratorSilent("it answered with nothing") from None
     finally:
         spoken.close()

@@ -27,7 +27,8 @@ class ClosedBookGenerator:
     def generate(self, request: Request) -> Iteration[str, None, Ending]:
         """See `Generator`."""
         told = conversation(request.standing, request.history)
-        return (yield from spoken(self._model, told, self._generation, self._bounds))
+        generation = request.sampling.of_chat_model(self._generation)
+        return (yield from spoken(self._model, told, generation, self._bounds))
 
     def close(self) -> None:
         """See `Generator`."""

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from rag.answering.abstention import threshold_of
+from rag.answering.abstention import origin_of_threshold, threshold_of
 from rag.answering.answer import Answer, Done, Drawn, Event, Piece, Question, Restarted, Retrieved, Silent, Way
 from rag.answering.cache import AnswerCache
 from rag.answering.chain import Chain, Spoken
@@ -19,7 +19,6 @@ from rag.answering.routing import Memory
 from rag.answering.sources import Found, Sources, passages_of
 from rag.config import Config
 from rag.feedback.recording import record_interaction
-from rag.pairs.follow_ups import resolved_question
 from rag.retrieval.query import Query
 from rag.retrieval.retriever import Retriever
 from rag.workspace import Workspace
@@ -53,15 +52,22 @@ class Engine:
         self.release, self.retriever, self.way = release, retriever, way
         self._database, self._chain, self._memory = space.database, chain, memory
         self._records = records
-        self._sources = Sources(space, retriever, config)
+        self.sources = Sources(space, retriever, config)
         self._cache = AnswerCache(
             config.answering.cache_entries,
             lambda text: retriever.encoder.encode_queries([text])[0],
             config.answering.cache_cosine,
         )
-        self.evidence_threshold = threshold_of(release.lineage.get("evidence_threshold"), config.answering)
+        learned = release.lineage.get("evidence_threshold")
+        self.evidence_threshold = threshold_of(learned, config.answering)
+        self.threshold_from = origin_of_threshold(learned, config.answering)
         # What asks or streams holds the engine, so its generators are closed once nobody does.
         self._closing = weakref.finalize(self, chain.close)
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """Who is asked, in their order: before all others the chat model's memory, if the release leaves that to it."""
+        return (self._memory.name, *self._chain.names) if self._memory else self._chain.names
 
     def close(self) -> None:
         """Close the generators; it is done by itself when nobody holds the engine any more."""
@@ -96,14 +102,22 @@ class Engine:
         """
         exchange = Exchange(question, drawn)
         try:
-            yield from self._events(exchange)
+            yield from self.events(exchange)
         finally:
             self._record(exchange)
 
-    def _events(self, exchange: Exchange) -> Iterator[Event]:
+    def known(self, question: Question) -> Answer | None:
+        """Return the answer that the same question had before, if that would be given again."""
+        return self._cache.get(question, self.release.id)
+
+    def events(self, exchange: Exchange) -> Iterator[Event]:
+        """Yield the same, and leave in the exchange how it went; `stream` also keeps one that breaks off.
+
+        :raises UnreadableDocument, NoGenerator: as `ask`.
+        """
         question = exchange.question
         # Where two releases are compared, none is to be fast for what was asked before the other came.
-        known = None if exchange.drawn else self._cache.get(question, self.release.id)
+        known = None if exchange.drawn or exchange.aside else self.known(question)
         if known is not None:
             exchange.take(Found(known.hits, known.evidence))
             yield self._retrieved(exchange)
@@ -112,17 +126,23 @@ class Engine:
             yield self._done(exchange, exchange.again(known))
             return
 
-        asked = tuple(turn.content for turn in question.history if turn.role == "user")
-        standing = resolved_question(question.text, asked)
-        request = Request(question=question.text, standing=standing, history=question.history, passages=())
+        request = Request(
+            question=question.text,
+            standing=exchange.standing,
+            history=question.history,
+            passages=(),
+            sampling=question.sampling,
+        )
         answer = self._from_memory(exchange, request)
         if answer is None:
-            query = Query(id=question.id, question=question.text, history=asked, restrict_to=question.documents)
+            query = Query(
+                id=question.id, question=question.text, history=exchange.earlier, restrict_to=question.documents
+            )
             answer = yield from self._from_passages(exchange, query, request)
         else:
             yield self._retrieved(exchange)
             yield exchange.says(answer.text)
-        if answer.found and not answer.cut and exchange.settled and not exchange.drawn:
+        if answer.found and not answer.cut and exchange.settled and not (exchange.drawn or exchange.aside):
             self._cache.put(question, answer)
         yield self._done(exchange, answer)
 
@@ -132,19 +152,19 @@ class Engine:
             return None
         try:
             with exchange.timed("memory"):
-                told = self._memory.remember(request, exchange.question.id, self._sources, self.evidence_threshold)
+                told = self._memory.remember(request, exchange.question.id, self.sources, self.evidence_threshold)
         except GeneratorSilent as failure:
             exchange.forgot += (Silent(generator=self._memory.name, reason=str(failure)),)
             exchange.settled &= isinstance(failure, Unsuited)
             return None
         exchange.take(told.found)
-        exchange.generator = told.spoken.generator
+        exchange.generator, exchange.cited = told.spoken.generator, told.cited
         return self._answer(exchange, told.cited, told.spoken)
 
     def _from_passages(self, exchange: Exchange, query: Query, request: Request) -> Generator[Event, None, Answer]:
         """Yield what is found, and what is said of it; return the answer."""
         with exchange.timed("retrieval"):
-            exchange.take(self._sources.search(query, request.standing))
+            exchange.take(self.sources.search(query, request.standing))
         yield self._retrieved(exchange)
         if exchange.evidence < self.evidence_threshold:
             return self._answer(exchange, _NOTHING, None)
@@ -158,7 +178,7 @@ class Engine:
     def _spoken(self, exchange: Exchange, request: Request) -> Generator[Piece | Restarted, None, tuple[Spoken, Cited]]:
         """Pass on what is said, cited as it comes, and keep it in case that the reader goes away."""
         speaking = self._chain.generate(request)
-        citing = self._sources.citing(request)
+        citing = self.sources.citing(request)
         began = time.perf_counter()
         try:
             while True:
@@ -166,7 +186,7 @@ class Engine:
                 if isinstance(event, Restarted):
                     if exchange.said:
                         yield event
-                    citing, exchange.said = self._sources.citing(request), []
+                    citing, exchange.said = self.sources.citing(request), []
                     exchange.silent.append(event.silent)
                 elif text := citing.add(event.text):
                     exchange.timings.setdefault("first_piece", time.perf_counter() - began)
@@ -177,7 +197,7 @@ class Engine:
         finally:
             speaking.close()
         rest, cited = citing.end()
-        exchange.generator = spoken.generator
+        exchange.generator, exchange.cited = spoken.generator, cited
         if not _says_something(spoken.text, cited):
             heard, cited = "".join(exchange.said), _NOTHING
             rest = NOT_IN_DOCUMENTS.removeprefix(heard)
@@ -220,7 +240,7 @@ class Engine:
 
     def _record(self, exchange: Exchange) -> None:
         """Keep the interaction, once; a question that could not be searched for is none."""
-        if exchange.recorded or not exchange.searched or not self._records:
+        if exchange.recorded or exchange.aside or not exchange.searched or not self._records:
             return
         exchange.recorded = True
         try:

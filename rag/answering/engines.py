@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from rag.answering.answer import Way
 from rag.answering.engine import Engine
 from rag.answering.manner import Manner
-from rag.answering.opening import ModelPool, open_generators, open_routed
+from rag.answering.opening import ModelPool, may_draw, open_generators, open_routed
 from rag.config import Config, RetrievalConfig
 from rag.embedding.vectors import Vectors
 from rag.errors import ConfigError, NoChatModel
@@ -115,6 +115,15 @@ class Engines:
         store, llm = self._space.artifacts, LanguageModels.of(self._space)
         retriever = load_retriever(store, search_models(release), answering, self._config.encoding, llm)
         return self._engine(release, retriever, way)
+
+    def may_draw(self, release: Release, way: Way | None = None) -> bool:
+        """Say whether whoever answers may draw words, so that a question's `sampling` tells; opens nothing.
+
+        :param way: how to answer; as the release decides unless given.
+        """
+        way = way or Manner.of(release).way
+        remembers = way is None and _calibration(release) is not None
+        return remembers or may_draw(self.pool, release, self._config.answering, way)
 
     def embed(self, collection: str, texts: Sequence[str]) -> Vectors:
         """Return float32 (len(texts), dim), L2-normalized: what the collection's embedder makes of passages.

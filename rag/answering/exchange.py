@@ -4,14 +4,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from rag.answering.answer import Answer, Drawn, Piece, Question, Silent, Turn
+from rag.answering.citations import Cited
 from rag.answering.sources import Found
 from rag.feedback.signals import Interaction, Retrieved
-from rag.retrieval.retriever import Hit
+from rag.pairs.follow_ups import resolved_question
+from rag.retrieval.retriever import Hit, Ranking
 from storage.release import Release
 
 _TURNS = TypeAdapter(tuple[Turn, ...])
@@ -24,9 +27,15 @@ class Exchange:
     question: Question
     drawn: Drawn | None = None
     """Its part in an experiment, if it has one."""
+    aside: bool = False
+    """Whether it only shows what would be answered: it is answered anew, and nothing is kept of it."""
     began: float = field(default_factory=time.perf_counter)
     hits: tuple[Hit, ...] = ()
     evidence: float = 0.0
+    ranking: Ranking | None = None
+    """The search for the hits; None if they are known from before."""
+    cited: Cited | None = None
+    """What was said at last with its sources, whether it is given as the answer or not."""
     said: list[str] = field(default_factory=list)
     generator: str | None = None
     silent: list[Silent] = field(default_factory=list)
@@ -49,6 +58,16 @@ class Exchange:
         """What its answer says of the experiment."""
         return self.drawn.variant if self.drawn else None
 
+    @property
+    def earlier(self) -> tuple[str, ...]:
+        """What the person asked before, oldest first."""
+        return tuple(turn.content for turn in self.question.history if turn.role == "user")
+
+    @cached_property
+    def standing(self) -> str:
+        """The question as it reads alone."""
+        return resolved_question(self.question.text, self.earlier)
+
     def again(self, known: Answer) -> Answer:
         """Return the answer that was given to this question before, as one to it."""
         own = {"id": self.question.id, "question": self.question.text, "cached": True}
@@ -56,7 +75,7 @@ class Exchange:
 
     def take(self, found: Found) -> None:
         """Keep what was found."""
-        self.hits, self.evidence = found
+        self.hits, self.evidence, self.ranking = found
         self.searched = True
 
     @contextmanager

@@ -6,6 +6,7 @@ from typing import Protocol
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from rag.answering.answer import Turn, Way
+from rag.answering.sampling import Sampling
 from rag.retrieval.retriever import Hit
 
 
@@ -29,6 +30,7 @@ class Request(BaseModel):
     history: tuple[Turn, ...] = ()
     passages: tuple[Passage, ...]
     """Best first; numbered from 1. None for a model that answers from memory before any are looked for."""
+    sampling: Sampling = Sampling()
 
 
 class Ending(BaseModel):

@@ -41,10 +41,11 @@ class HybridGenerator:
     def generate(self, request: Request) -> Iteration[str, None, Ending]:
         """See `Generator`. Sentences that do not fit are left out, the least likely first."""
         best = [each.text for each in self._extractive.ranked(request)[: self._n_passages]]
+        generation = request.sampling.of_chat_model(self._generation)
         while True:
             told = conversation(request.standing, request.history, best)
             try:
-                return (yield from spoken(self._model, told, self._generation, self._bounds))
+                return (yield from spoken(self._model, told, generation, self._bounds))
             except Unsuited:
                 if len(best) == 1:
                     raise

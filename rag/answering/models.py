@@ -8,7 +8,7 @@ from rag.answering.answer import Way
 from rag.answering.generator import Ending, GeneratorSilent, Request, Unsuited
 from rag.answering.pacing import Bounds, paced
 from rag.answering.prompts import Template, build_prompt
-from rag.config import AnsweringConfig, LanguageModelConfig
+from rag.config import AnsweringConfig, AnswerModelConfig
 from rag.errors import ConfigError, LanguageModelUnavailable
 from rag.llm.bill import Bill
 from rag.llm.protocol import Completion, Prompt, Provider, TooLarge, Transient
@@ -23,7 +23,7 @@ class AnsweringModel:
     Answers are kept by the interactions alone, so the ledger of the prompts for training hears nothing of them.
     """
 
-    def __init__(self, provider: Provider, config: LanguageModelConfig) -> None:
+    def __init__(self, provider: Provider, config: AnswerModelConfig) -> None:
         """Take a provider into use; it is closed with this."""
         self.provider, self.config = provider, config
         self._limit = RateLimit(config.requests_per_minute, config.tokens_per_minute)
@@ -92,14 +92,17 @@ class ModelGenerator:
         self.name = name
         self._model, self._template = model, template
         self._bounds = Bounds(config.first_piece_s, config.gap_s, config.total_s)
-        context, longest = model.provider.context_tokens, model.config.max_tokens
-        self._prompt_tokens = min(config.prompt_tokens, context - longest) if context else config.prompt_tokens
+        self._prompt_tokens = config.prompt_tokens
 
     def generate(self, request: Request) -> Iteration[str, None, Ending]:
         """See `Generator`."""
-        config, count_tokens = self._model.config, self._model.provider.count_tokens
+        config, provider = request.sampling.of_model(self._model.config), self._model.provider
+        room = self._prompt_tokens
+        if context := provider.context_tokens:
+            config = config.model_copy(update={"max_tokens": min(config.max_tokens, context // 2)})
+            room = min(room, context - config.max_tokens)
         try:
-            prompt = build_prompt(self._template, request, config, self._prompt_tokens, count_tokens)
+            prompt = build_prompt(self._template, request, config, room, provider.count_tokens)
         except TooLarge as refused:
             raise Unsuited(str(refused)) from refused
         completion = yield from paced(self._model.stream(prompt), self._bounds)

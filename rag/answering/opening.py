@@ -166,6 +166,18 @@ def who_answers(pool: ModelPool, release: Release, config: AnsweringConfig, way:
     return tuple(names)
 
 
+def may_draw(pool: ModelPool, release: Release, config: AnsweringConfig, way: Way | None = None) -> bool:
+    """Say whether anybody may answer in some way who draws words, so that `Sampling` tells; opens nothing."""
+    key = pool.space.settings.groq_api_key
+    able = {
+        GeneratorKind.GROQ: key is not None and bool(key.get_secret_value()),
+        GeneratorKind.LOCAL: True,
+        GeneratorKind.CHAT_MODEL: release.chat_model is not None,
+        GeneratorKind.EXTRACTIVE: False,
+    }
+    return any(able[kind] for kind in _kinds(config, way))
+
+
 def _kinds(config: AnsweringConfig, way: Way | None) -> tuple[GeneratorKind, ...]:
     """Return who is asked, in their order."""
     if way in (Way.CLOSED_BOOK, Way.HYBRID):

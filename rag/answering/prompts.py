@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from rag.answering.answer import Turn
 from rag.answering.generator import Request
-from rag.config import LanguageModelConfig
+from rag.config import AnswerModelConfig
 from rag.errors import ConfigError
 from rag.llm.protocol import Message, Prompt, TooLarge
 
@@ -80,7 +80,7 @@ def load_template(name: str, file: str | None = None) -> Template:
 def build_prompt(
     template: Template,
     request: Request,
-    config: LanguageModelConfig,
+    config: AnswerModelConfig,
     prompt_tokens: int,
     count_tokens: Callable[[Prompt], int],
 ) -> Prompt:
@@ -103,7 +103,9 @@ def build_prompt(
             _passage(mark, p.number, p.hit.chunk.document, p.hit.chunk.page_no, p.hit.chunk.text) for p in passages
         ]
         messages = (system, *_turns(history), Message("user", _asked(shown, request.question)))
-        prompt = Prompt(messages=messages, max_tokens=config.max_tokens, temperature=config.temperature)
+        prompt = Prompt(
+            messages=messages, max_tokens=config.max_tokens, temperature=config.temperature, top_p=config.top_p
+        )
         needed = count_tokens(prompt)
         if needed <= prompt_tokens:
             return prompt

@@ -10,7 +10,7 @@ from rag.answering.spans import Origins
 from rag.answering.support import Support
 from rag.config import Config
 from rag.retrieval.query import Query
-from rag.retrieval.retriever import Hit, Retriever
+from rag.retrieval.retriever import Hit, Ranking, Retriever
 from rag.workspace import Workspace
 
 
@@ -21,6 +21,8 @@ class Found(NamedTuple):
     """Best first."""
     evidence: float
     """0 to 1: how far the best bear on the question."""
+    ranking: Ranking | None = None
+    """The search behind it; None for what is known from before."""
 
 
 class Sources:
@@ -28,8 +30,8 @@ class Sources:
 
     def __init__(self, space: Workspace, retriever: Retriever, config: Config) -> None:
         self._retriever, self._n_passages = retriever, config.answering.passages
-        rarity = Rarity(retriever.index)
-        self._evidence, self._support = Evidence(retriever, rarity), Support(rarity)
+        self.rarity = Rarity(retriever.index)
+        self.evidence, self._support = Evidence(retriever, self.rarity), Support(self.rarity)
         self._origins = Origins(space.artifacts, space.database, config.chunking)
 
     def search(self, query: Query, standing: str) -> Found:
@@ -37,8 +39,9 @@ class Sources:
 
         :raises UnreadableDocument: if the query is restricted to a document that is not in the release.
         """
-        hits = tuple(self._retriever.search(query, self._n_passages))
-        return Found(hits, self._evidence.of(standing, hits))
+        ranking = self._retriever.ranking(query, self._n_passages)
+        hits = tuple(self._retriever.hits(ranking, self._n_passages))
+        return Found(hits, self.evidence.of(standing, hits), ranking)
 
     def citing(self, request: Request) -> Citing:
         """Return what ties an answer to the passages of its request."""

@@ -98,7 +98,7 @@ class ChatModel:
             longest = self._longest(generation)
             ((heard, certainty),) = self._heard([messages])
             text = self._text(heard, longest)
-            said = yield from _begun(self._model.stream(text, longest, _temperature(generation)))
+            said = yield from _begun(self._model.stream(text, longest, *_drawn(generation)))
             return _completion(said, certainty)
         finally:
             self._turn.release()
@@ -120,7 +120,7 @@ class ChatModel:
             for first in range(0, len(order), _BATCH):
                 places = order[first : first + _BATCH]
                 batch = [told[place][0] for place in places]
-                said = self._model.complete(batch, [longest] * len(batch), _temperature(generation))
+                said = self._model.complete(batch, [longest] * len(batch), *_drawn(generation))
                 for place, each in zip(places, said, strict=True):
                     if isinstance(each, TooLarge):
                         raise OutOfMemory(f"{each}: answer on the CPU, with CUDA_VISIBLE_DEVICES set to nothing")
@@ -170,8 +170,9 @@ def _adapted(weights: Any, folder: Path, n_tokens: int) -> Any:
     return PeftModel.from_pretrained(weights, str(folder), is_trainable=False).eval()
 
 
-def _temperature(generation: ChatGenerationConfig) -> float:
-    return generation.temperature if generation.do_sample else 0.0
+def _drawn(generation: ChatGenerationConfig) -> tuple[float, float]:
+    """Return by which temperature words are drawn, 0 for the likeliest, and from which share of the probability."""
+    return generation.temperature if generation.do_sample else 0.0, generation.top_p
 
 
 def _begun(speaking: Generator[str, None, Continuation]) -> Generator[str, None, Continuation]:

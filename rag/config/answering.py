@@ -24,6 +24,8 @@ class AnswerModelConfig(LanguageModelConfig):
     """A language model that answers people who wait, so that one who is refused goes on to the next generator."""
 
     temperature: float = Field(0.2, ge=0, le=2)
+    top_p: float | None = Field(None, gt=0, le=1)
+    """Share of the probability that words are drawn from; as the model has it unless given."""
     max_tokens: int = Field(512, ge=64)
     requests_per_minute: int | None = Field(None, ge=1, exclude=True)
     """As the provider allows unless given."""

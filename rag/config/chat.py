@@ -118,6 +118,8 @@ class ChatGenerationConfig(Stage):
     do_sample: bool = False
     temperature: float = Field(0.7, gt=0, le=2)
     """With `do_sample`."""
+    top_p: float = Field(1.0, gt=0, le=1)
+    """With `do_sample`: share of the probability that words are drawn from, the likeliest first."""
 
 
 class ChatCompareConfig(Stage):

@@ -8,7 +8,7 @@ from typing import Any
 from sqlmodel import col, select
 
 from rag.corpus.document import Chunk, DocumentText
-from rag.errors import EmptyCorpus
+from rag.errors import DocumentNotFound, EmptyCorpus
 from storage.artifacts import ArtifactRef, ArtifactStore, Draft
 from storage.database import Database
 from storage.tables import ChunkRow, DocumentRow
@@ -63,6 +63,21 @@ def active_documents(database: Database, collection: str) -> list[DocumentRow]:
     with database.reading() as session:
         query = select(DocumentRow).where(DocumentRow.collection == collection, col(DocumentRow.active))
         return list(session.exec(query.order_by(DocumentRow.name)).all())
+
+
+def find_document(database: Database, collection: str, doc_id: str) -> DocumentRow:
+    """Return a version of a document by its id, whether it is the current one or not.
+
+    :raises DocumentNotFound: if the collection has none with that id.
+    """
+    with database.reading() as session:
+        row = session.get(DocumentRow, doc_id)
+    if row is None or row.collection != collection:
+        raise DocumentNotFound(
+            f"no document {doc_id} in the collection {collection!r}: give the doc_id of a citation, or the id of a "
+            "document that is listed"
+        )
+    return row
 
 
 def corpus_artifact(store: ArtifactStore, database: Database, collection: str) -> ArtifactRef:

@@ -1,4 +1,7 @@
-"""Where spans of a document's text stand on its pages, for formats with pages of fixed layout: PDF."""
+"""Where spans of a PDF's text stand on its pages.
+
+It runs in processes of its own, so it imports nothing that would keep those who wait for one.
+"""
 
 import ctypes
 from collections.abc import Iterator, Sequence
@@ -6,19 +9,10 @@ from collections.abc import Iterator, Sequence
 import pypdfium2
 import pypdfium2.raw
 from pydantic import BaseModel, ConfigDict
-from sqlmodel import col, select
 
-from rag.corpus.artifact import find_upload, load_text, load_upload
 from rag.corpus.document import DocumentText, Page
-from rag.corpus.files import MEDIA_TYPES
-from rag.corpus.parsing import parse_apart
 from rag.corpus.pdf import page_text
-from storage.artifacts import ArtifactRef, ArtifactStore
-from storage.database import Database
-from storage.tables import DocumentRow
 
-Span = tuple[str, int, int]
-"""A document's id, and character offsets into its extracted text; the last is exclusive."""
 _GRAIN = 100
 """Parts of a point that are told apart."""
 
@@ -35,24 +29,6 @@ class Box(BaseModel):
     y1: float
     page_width: float
     page_height: float
-
-
-def document_boxes(
-    store: ArtifactStore, database: Database, collection: str, spans: Sequence[Span]
-) -> list[tuple[Box, ...]]:
-    """Return the boxes of each span, one a line; none for other formats, and for documents that are gone."""
-    found: dict[Span, tuple[Box, ...]] = {}
-    with database.reading() as session:
-        query = select(DocumentRow).where(DocumentRow.collection == collection)
-        documents = session.exec(query.where(col(DocumentRow.id).in_({span[0] for span in spans}))).all()
-    for row in documents:
-        original = find_upload(store, row.content_sha256)
-        if row.media_type == MEDIA_TYPES[".pdf"] and original is not None:
-            text, data = load_text(store, ArtifactRef.parse(row.artifact_uri)), load_upload(store, original)
-            asked = [span for span in spans if span[0] == row.id]
-            boxes = parse_apart(row.name, pdf_boxes, data, text, [span[1:] for span in asked])
-            found |= dict(zip(asked, boxes, strict=True))
-    return [found.get(span, ()) for span in spans]
 
 
 def pdf_boxes(data: bytes, text: DocumentText, spans: Sequence[tuple[int, int]]) -> list[tuple[Box, ...]]:

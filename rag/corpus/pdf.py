@@ -5,7 +5,6 @@ import logging
 import re
 from collections.abc import Mapping
 
-import pypdf
 import pypdfium2
 import pypdfium2.raw
 
@@ -57,6 +56,8 @@ def page_text(document: pypdfium2.PdfDocument, index: int) -> str:
 
 
 def _pages_by_pypdf(name: str, data: bytes) -> list[str]:
+    import pypdf
+
     try:
         reader = pypdf.PdfReader(io.BytesIO(data), strict=False)
         if reader.is_encrypted and not reader.decrypt(""):
@@ -72,6 +73,8 @@ def _pages_by_pypdf(name: str, data: bytes) -> list[str]:
 
 def _metadata(data: bytes) -> dict[str, str]:
     """Return what the file says of itself; nothing if that part is broken, since the text is what counts."""
+    import pypdf
+
     try:
         reader = pypdf.PdfReader(io.BytesIO(data), strict=False)
         if reader.is_encrypted:

@@ -122,10 +122,12 @@ class CausalModel:
         text: str,
         max_tokens: int,
         temperature: float = 0.0,
+        top_p: float = 1.0,
         is_over: Callable[[str], bool] = lambda piece: False,
     ) -> Generator[str, None, Continuation]:
         """Yield what follows a text as it comes; 0 as `temperature` takes the likeliest token each time.
 
+        Above that a token is drawn among the likeliest that have `top_p` of the probability together.
         The thread that generates ends with its next token once nobody listens, or with a piece that says it `is_over`.
 
         :raises Transient: if it breaks off.
@@ -138,7 +140,7 @@ class CausalModel:
 
         def generate() -> None:
             try:
-                said.append(self._said(encoded, max_tokens, temperature, likely, streamer, criteria))
+                said.append(self._said(encoded, max_tokens, (temperature, top_p), likely, streamer, criteria))
             except Exception:  # whoever listens hears of it
                 logger.exception("the local model broke off")
             finally:
@@ -166,24 +168,24 @@ class CausalModel:
         return Continuation("".join(pieces), n_in, len(tokens), ended, likely.mean(said[0], 0, len(tokens)))
 
     def complete(
-        self, texts: Sequence[str], max_tokens: Sequence[int], temperature: float = 0.0
+        self, texts: Sequence[str], max_tokens: Sequence[int], temperature: float = 0.0, top_p: float = 1.0
     ) -> list[Continuation | TooLarge]:
         """Return what follows each text, all in one batch; in halves if the card's memory is too small for all."""
         try:
-            return list(self._completed(texts, max_tokens, temperature))
+            return list(self._completed(texts, max_tokens, (temperature, top_p)))
         except torch.OutOfMemoryError:
             torch.cuda.empty_cache()
         if len(texts) == 1:
             return [TooLarge("the card's memory is too small for the prompt")]
         half = len(texts) // 2
-        first = self.complete(texts[:half], max_tokens[:half], temperature)
-        return first + self.complete(texts[half:], max_tokens[half:], temperature)
+        first = self.complete(texts[:half], max_tokens[:half], temperature, top_p)
+        return first + self.complete(texts[half:], max_tokens[half:], temperature, top_p)
 
     def _completed(
-        self, texts: Sequence[str], max_tokens: Sequence[int], temperature: float
+        self, texts: Sequence[str], max_tokens: Sequence[int], drawn: tuple[float, float]
     ) -> Generator[Continuation, None, None]:
         encoded, likely = self._encoded(texts), _Likelihood()
-        said = self._said(encoded, max(max_tokens), temperature, likely)
+        said = self._said(encoded, max(max_tokens), drawn, likely)
         for row, (mask, longest) in enumerate(zip(encoded["attention_mask"], max_tokens, strict=True)):
             tokens = self._until_end(said[row].tolist()[:longest])
             text = self.tokenizer.decode(tokens, skip_special_tokens=True)
@@ -199,13 +201,16 @@ class CausalModel:
         self,
         encoded: Any,
         max_tokens: int,
-        temperature: float,
+        drawn: tuple[float, float],
         likely: "_Likelihood",
         streamer: TextIteratorStreamer | None = None,
         criteria: StoppingCriteriaList | None = None,
     ) -> torch.Tensor:
         """Return the tokens that follow, (n, up to max_tokens); behind an end stands padding."""
-        sampling = {"do_sample": True, "temperature": temperature} if temperature else {"do_sample": False}
+        temperature, top_p = drawn
+        sampling: dict[str, Any] = {"do_sample": temperature > 0}
+        if temperature > 0:
+            sampling |= {"temperature": temperature, "top_p": top_p}
         with torch.inference_mode():
             said: torch.Tensor = self.model.generate(
                 **encoded,

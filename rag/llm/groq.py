@@ -151,6 +151,8 @@ class GroqProvider:
             "max_completion_tokens": prompt.max_tokens,
             "temperature": prompt.temperature,
         }
+        if prompt.top_p is not None:
+            request["top_p"] = prompt.top_p
         if "gpt-oss" in self.model:  # it thinks before it answers, and every thought is paid
             request |= {"reasoning_effort": "low", "include_reasoning": False}
         return request

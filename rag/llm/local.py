@@ -80,7 +80,8 @@ class LocalProvider:
             yield place, self._too_large(prompts[place])
         for group in _alike(fitting, prompts):
             longest = [prompts[place].max_tokens for place in group]
-            said = self._model.complete([texts[place] for place in group], longest, prompts[group[0]].temperature)
+            drawn = _drawn(prompts[group[0]])
+            said = self._model.complete([texts[place] for place in group], longest, *drawn)
             for place, each in zip(group, said, strict=True):
                 yield place, each if isinstance(each, TooLarge) else _completion(each)
 
@@ -95,7 +96,7 @@ class LocalProvider:
         if not self._turn.acquire(timeout=-1 if self._turn_s is None else self._turn_s):
             raise Transient("it is busy with another answer")
         try:
-            streamed = self._model.stream(text, prompt.max_tokens, prompt.temperature, self._asks_itself)
+            streamed = self._model.stream(text, prompt.max_tokens, *_drawn(prompt), self._asks_itself)
             return _completion((yield from streamed))
         finally:
             self._turn.release()
@@ -160,11 +161,16 @@ class LocalProvider:
 
 
 def _alike(places: Sequence[int], prompts: Sequence[Prompt]) -> list[list[int]]:
-    """Group prompts that can be answered in one batch: those of one temperature."""
-    groups: dict[float, list[int]] = {}
+    """Group prompts that can be answered in one batch: those whose words are drawn alike."""
+    groups: dict[tuple[float, float], list[int]] = {}
     for place in places:
-        groups.setdefault(prompts[place].temperature, []).append(place)
+        groups.setdefault(_drawn(prompts[place]), []).append(place)
     return list(groups.values())
+
+
+def _drawn(prompt: Prompt) -> tuple[float, float]:
+    """Return by which temperature words are drawn, and from which share of the probability."""
+    return prompt.temperature, 1.0 if prompt.top_p is None else prompt.top_p
 
 
 def _completion(said: Continuation) -> Completion:

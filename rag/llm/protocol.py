@@ -30,6 +30,8 @@ class Prompt(BaseModel):
     max_tokens: int
     """Tokens that the answer may have; a provider counts them against its limits before it answers."""
     temperature: float
+    top_p: float | None = None
+    """Share of the probability that words are drawn from; the model's own unless given."""
     as_json: bool = False
     """Whether the answer must be one JSON object."""
 
@@ -41,7 +43,7 @@ class Prompt(BaseModel):
 
     def digest(self, provider: str, model: str) -> str:
         """Return 32 hex digits for this prompt to that model."""
-        asked = json.dumps([provider, model, self.model_dump(mode="json")], sort_keys=True)
+        asked = json.dumps([provider, model, self.model_dump(mode="json", exclude_none=True)], sort_keys=True)
         return hashlib.sha256(asked.encode()).hexdigest()[:32]
 
 

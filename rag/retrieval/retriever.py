@@ -1,6 +1,7 @@
 """Question -> ranked chunks: dense and lexical candidates, mixed, and the best of them re-scored."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -61,6 +62,22 @@ class Candidates(BaseModel):
         return order, scores[order]
 
 
+@dataclass(frozen=True)
+class Ranking:
+    """One search as it went: what was found, and how that was put in order stage by stage."""
+
+    query: Query
+    candidates: Candidates
+    mixed: NDArray[np.int64]
+    """All candidates by their mixed scores, best first."""
+    mixed_scores: Scores
+    reranked: Scores
+    """What the reranker gave the first of `mixed`; none where it had no say."""
+    order: NDArray[np.int64]
+    """All candidates as they are ranked at last, best first."""
+    scores: Scores
+
+
 class Retriever:
     """Searches one index with the embedder that built it, and with an expander and a reranker if there are any."""
 
@@ -80,26 +97,34 @@ class Retriever:
 
         :raises UnreadableDocument: if the search is restricted to a document that is not in the index.
         """
-        found = self.candidates(query, k)
-        order, scores = self._ranked(query, found, k)
+        return self.hits(self.ranking(query, k), k)
+
+    def hits(self, ranking: Ranking, k: int) -> list[Hit]:
+        """Return the best k chunks of a ranking."""
+        found, order = ranking.candidates, ranking.order[:k]
+        best = zip(order, ranking.scores[:k], self.passages(found, order), strict=True)
         return [
             Hit(rank=rank, score=float(score), chunk=self.index.chunks[found.positions[i]], passage=passage)
-            for rank, (i, score, passage) in enumerate(zip(order, scores, self.passages(found, order), strict=True), 1)
+            for rank, (i, score, passage) in enumerate(best, 1)
         ]
 
-    def _ranked(self, query: Query, found: Candidates, k: int) -> tuple[NDArray[np.int64], Scores]:
-        """Return which candidates are the best k, best first, and their scores."""
+    def ranking(self, query: Query, k: int) -> Ranking:
+        """Return the candidates for a query, at least k where there are as many, in their order.
+
+        :raises UnreadableDocument: as `search`.
+        """
+        found = self.candidates(query, k)
         depth = self.config.rerank_depth if self._reranker and self.config.rerank_weight else 0
-        order, mixed = found.ranked(self.config.dense_weight, max(k, depth))
+        order, mixed = found.ranked(self.config.dense_weight, len(found.positions))
         if self._reranker is None or not depth:
-            return order, mixed
+            return Ranking(query, found, order, mixed, np.empty(0, dtype=np.float32), order, mixed)
         head, tail = order[:depth], order[depth:]
         # The mix has found what the question before was about; here it draws away from what is asked now (measured).
         closer = self._reranker.scores(query.question, found.positions[head])
         scores = blend(mixed[:depth], closer, self.config.rerank_weight)
         best = np.lexsort((found.positions[head], -scores))
         scores = np.concatenate([scores[best], np.minimum(mixed[depth:], scores.min(initial=1))])
-        return np.concatenate([head[best], tail])[:k], scores[:k]
+        return Ranking(query, found, order, mixed, closer, np.concatenate([head[best], tail]), scores)
 
     def passages(self, found: Candidates, order: NDArray[np.int64]) -> list[str]:
         """Return the nearest window of each of the candidates, in the order given."""
@@ -107,7 +132,7 @@ class Retriever:
 
     def candidates(self, query: Query, k: int = 0) -> Candidates:
         """Return the union of the nearest chunks and the best by words, at least k where there are as many."""
-        allowed = self._allowed(query)
+        allowed = self.allowed(query)
         n = max(self.config.candidates, k)
         vector, lexical = self._vector(query), self._lexical_scores(query)
         pool = np.arange(len(lexical)) if allowed is None else allowed
@@ -133,7 +158,11 @@ class Retriever:
         scores = [weight * self.index.lexical_scores(text, self.config.phrase_weight) for text, weight in texts]
         return np.asarray(np.sum(scores, axis=0), dtype=np.float32)
 
-    def _allowed(self, query: Query) -> NDArray[np.int64] | None:
+    def allowed(self, query: Query) -> NDArray[np.int64] | None:
+        """Return the positions of the chunks that a query is restricted to; None for all.
+
+        :raises UnreadableDocument: as `search`.
+        """
         if not query.restrict_to:
             return None
         return self.index.chunks_of([self._document(name) for name in query.restrict_to])

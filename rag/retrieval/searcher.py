@@ -81,7 +81,7 @@ def learned_retrieval(
         depth = reranking_depth(store, models.reranker, models.index, models.embedder, pairs, config)
 
     def write(draft: Draft) -> dict[str, Any]:
-        from rag.evaluation.metrics import relevant_positions
+        from rag.evaluation.metrics import ChunksByDocument
         from rag.retrieval.expansion import opened_expanders
         from rag.retrieval.learning import Question, learn_retrieval
 
@@ -91,7 +91,8 @@ def learned_retrieval(
         tuning = [pair for pair in load_pairs(store, pairs).tuning if pair.origin is not Origin.SYNTHETIC][
             :MAX_QUESTIONS
         ]
-        questions = [Question(pair.anchor, relevant_positions(pair, index.chunks), pair.document) for pair in tuning]
+        searched = ChunksByDocument(index.chunks)
+        questions = [Question(pair.anchor, searched.relevant_positions(pair), pair.document) for pair in tuning]
         with opened_expanders(index, encoder, retrieval, llm) as expanders:
             learned = learn_retrieval(index, encoder, reranker, depth, questions, retrieval, expanders)
         return {"learned": learned.config.model_dump(), "validation": learned.validation, "questions": len(questions)}

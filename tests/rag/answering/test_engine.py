@@ -9,34 +9,10 @@ from rag.answering.prompts import NOT_IN_DOCUMENTS
 from rag.config import GeneratorKind
 from rag.errors import NoGenerator, UnreadableDocument
 from storage.tables import InteractionRow
-from tests.groq_server import cuts, refuses, says, serving
-from tests.rag.answering.shop import engines_of, open_shop
+from tests.groq_server import cuts, refuses, says
+from tests.rag.answering.shop import engines_of
 
 OPENS = "When does the bakery open?"
-
-
-@pytest.fixture(scope="module")
-def space(tmp_path_factory):
-    return open_shop(tmp_path_factory.mktemp("shop"))
-
-
-@pytest.fixture(scope="module")
-def engine(space):
-    """Without a key: the extractive generator answers."""
-    with engines_of(space) as engines:
-        yield engines.of("default")
-
-
-@pytest.fixture
-def groq():
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture
-def with_groq(space, groq):
-    with engines_of(space, groq) as engines:
-        yield engines.of("default")
 
 
 def interaction(space, id_):

@@ -6,12 +6,12 @@ import pytest
 
 from rag.answering.answer import Turn
 from rag.answering.prompts import NOT_IN_DOCUMENTS, build_prompt, load_template
-from rag.config import LanguageModelConfig
+from rag.config import AnswerModelConfig
 from rag.errors import ConfigError
 from rag.llm.protocol import TooLarge
 from tests.rag.answering.requests import BREAD, CHEESE, request_of
 
-CONFIG = LanguageModelConfig(max_tokens=100)
+CONFIG = AnswerModelConfig(max_tokens=100)
 OPENS = re.compile(r'<passage-(\w+) number="(\d+)" document="([^"]*)" page="(\d+)">\n')
 
 

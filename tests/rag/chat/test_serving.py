@@ -22,6 +22,7 @@ from storage.errors import ProductionMoved, ReleaseNotFound, ReleaseWithdrawn
 from storage.registry import ReleaseState
 from tests.rag.answering.shop import SMOKE, add, open_shop
 from tests.rag.chat.tiny import save_tiny_chat, stored
+from tests.releases import another
 
 
 @pytest.fixture(scope="module")
@@ -116,17 +117,7 @@ def test_another_chat_model_has_not_the_confidence_of_the_one_before(space, mode
 def test_a_new_chat_model_is_asked_though_what_serves_keeps_to_passages(space, models):
     serving = space.registry.production("default")
     fixed = Manner(template="concise", way=Way.RAG)
-    parts = serving.model_dump(include={"answering", "config"})
-    keeping = space.registry.register(
-        "default",
-        parent_id=serving.id,
-        reason="a variant",
-        embedder=serving.embedder,
-        index=serving.index,
-        lineage=with_manner(serving.lineage, fixed),
-        **parts,
-    )
-    promoted(space, keeping)
+    promoted(space, another(space.registry, serving, lineage=with_manner(serving.lineage, fixed)))
     assert Manner.of(registered(space, models[0], router=ROUTER)) == Manner(template="concise")
 
 

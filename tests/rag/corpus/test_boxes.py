@@ -8,9 +8,10 @@ from reportlab.pdfgen.canvas import Canvas
 
 from rag.config import ChunkingConfig
 from rag.corpus.artifact import active_documents, load_text
-from rag.corpus.boxes import document_boxes, pdf_boxes
+from rag.corpus.boxes import pdf_boxes
 from rag.corpus.extract import extract
 from rag.corpus.ingestion import ingest_uploads, seal_uploads
+from rag.corpus.places import document_boxes
 from storage.artifacts import ArtifactRef
 
 LINES = (
