@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class Address(BaseModel):
-    """The Prefect server of a home."""
+    """The Prefect server of a home, and what people touch."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -16,6 +16,9 @@ class Address(BaseModel):
     ui_url: str
     pid: int
     """The process of `ragloop up`."""
+    ask_url: str | None = None
+    """Of the HTTP API, if it runs along."""
+    page_url: str | None = None
 
 
 def write_address(home: Path, address: Address) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import rag  # noqa: F401  sets the switches that Prefect reads when it is imported
 
-COLLECT_S = 2.0
+COLLECT_S = 10.0
 
 
 def serve(descriptor: int) -> None:
@@ -25,6 +25,7 @@ def serve(descriptor: int) -> None:
 
     _lock_before_reading()
     listener = socket.socket(fileno=descriptor)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio does so only where a protocol is named
     config = uvicorn.Config(create_app(final=True), log_level="warning", timeout_graceful_shutdown=3)
     _collect_garbage_aside()
     uvicorn.Server(config).run(sockets=[listener])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from deployments.processes import MARK, PART, SERVER
+from deployments.processes import API, MARK, PAGE, PART, SERVER
 from rag.settings import Settings
 
 _NOT_OURS = ("PREFECT_PROFILE", "PREFECT_PROFILES_PATH", "PREFECT_API_KEY", "PREFECT_API_URL")
@@ -58,6 +58,19 @@ def server_environment(base: dict[str, str], host: str, port: int, database_url:
 def worker_environment(base: dict[str, str], pool: str) -> dict[str, str]:
     """Return the environment of a worker and of the flows that it runs."""
     return base | {PART: pool}
+
+
+def api_environment(base: dict[str, str]) -> dict[str, str]:
+    """Return the environment of the HTTP API."""
+    return base | {PART: API}
+
+
+def page_environment(base: dict[str, str], ask_url: str, ui_url: str) -> dict[str, str]:
+    """Return the environment of the page, which knows the HTTP API and no secret of the home."""
+    own = {name: value for name, value in base.items() if not name.startswith(("RAGLOOP_", "PREFECT_"))}
+    page = {name: value for name, value in base.items() if name.startswith("RAGLOOP_PAGE_")}
+    told = {"RAGLOOP_PAGE_API": ask_url, "RAGLOOP_PAGE_PREFECT": ui_url, PART: PAGE, MARK: base[MARK]}
+    return own | page | told
 
 
 def written_database_url() -> str | None:

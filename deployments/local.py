@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,17 @@ import psutil
 
 from deployments.address import Address, lock_file, read_address, remove_address, write_address
 from deployments.environment import (
+    api_environment,
     base_environment,
+    page_environment,
     server_environment,
     worker_environment,
     worker_name,
     written_database_url,
 )
+from deployments.fronts import api_part, page_part
 from deployments.processes import MARK, end_home, marked_processes
-from deployments.supervisor import PATIENCE_S, Supervisor, server_part, worker_part
+from deployments.supervisor import PATIENCE_S, Part, Supervisor, server_part, worker_part
 from rag.profiles import detect_profile
 from rag.workspace import Workspace
 from storage.errors import RagloopError
@@ -36,6 +39,8 @@ logger = logging.getLogger(__name__)
 
 POOLS = ("cpu", "gpu")
 USUAL_PORT = 4200
+FRONT_PORTS = (8000, 8501)
+"""Usual ones of the HTTP API and the page."""
 OTHER_S = 90.0
 """How long the start or the stop of another `ragloop up` is waited for."""
 
@@ -53,25 +58,30 @@ class UnusableDatabase(RagloopError):
 
 
 def run_locally(
-    space: Workspace, host: str, port: int | None, database_url: str | None, ready: Callable[[str, str], None]
+    space: Workspace,
+    host: str,
+    port: int | None,
+    database_url: str | None,
+    with_page: bool,
+    ready: Callable[[Address], None],
 ) -> None:
-    """Run the server, the workers and the sweep until SIGINT or SIGTERM.
+    """Run the server, the workers, the sweep and, `with_page`, the HTTP API and its page, until SIGINT or SIGTERM.
 
-    `ready` is called with the API's and the UI's address once everything answers. Without `database_url`, Prefect's
-    server uses the database that `.env` names, else SQLite in the home.
+    `ready` is called with the addresses once everything answers. Without `database_url`, Prefect's server uses the
+    database that `.env` names, else SQLite in the home.
 
     :raises AlreadyUp: if another runs on this home.
     :raises AddressTaken: if the port is taken.
     :raises UnusableDatabase: if Prefect's server cannot use the URL.
-    :raises PartFailed: if the server or a worker does not start, or dies over and over.
+    :raises PartFailed: if a part does not start, or dies over and over.
     """
     database_url = database_url or written_database_url()
     if database_url:
         _check_database(database_url)
     home = space.home
-    with _alone(home), _listening(host, port) as listener:
+    with _alone(home), _listening(host, port, USUAL_PORT) as listener, _doors(host, with_page) as doors:
         port = listener.getsockname()[1]
-        address = _address(host, port)
+        address = _address(host, port, doors)
         base = base_environment(space.settings, home, address.api_url)
         logs = home / "logs"
         logs.mkdir(mode=0o700, exist_ok=True)
@@ -81,6 +91,7 @@ def run_locally(
             server_part(listener, server_environment(base, host, port, database_url), logs),
             {name: worker_part(pool, name, worker_environment(base, pool), logs) for name, pool in workers.items()},
             address.api_url,
+            _fronts(doors, host, address, base, logs),
         )
         # Prefect reads these when it is imported here, for the deploying and the sweep.
         os.environ.update(base | {"PREFECT_CLIENT_MAX_RETRIES": "2", "PREFECT_LOGGING_LEVEL": "ERROR"})
@@ -92,7 +103,7 @@ def run_locally(
                 supervisor.start(_bootstrap)
                 if not supervisor.stopping.is_set():
                     write_address(home, address)
-                    ready(address.api_url, address.ui_url)
+                    ready(address)
                     supervisor.watch(lambda: _sweep(space))
             finally:
                 supervisor.stopping.set()
@@ -153,9 +164,28 @@ def _take(descriptor: int, home: Path) -> None:
 
 
 @contextmanager
-def _listening(host: str, port: int | None) -> Iterator[socket.socket]:
-    """Listen where the server will: on the port given, else on Prefect's usual one, else on any free one."""
-    for candidate in (port,) if port is not None else (USUAL_PORT, 0):
+def _doors(host: str, wanted: bool) -> Iterator[list[socket.socket]]:
+    """Listen where the HTTP API and the page will: nowhere, unless they are wanted."""
+    with ExitStack() as opened:
+        yield [opened.enter_context(_listening(host, None, usual)) for usual in FRONT_PORTS if wanted]
+
+
+def _fronts(
+    doors: list[socket.socket], host: str, address: Address, base: dict[str, str], logs: Path
+) -> tuple[Part, ...]:
+    if address.ask_url is None or address.page_url is None:
+        return ()
+    page = page_environment(base, address.ask_url, address.ui_url)
+    return (
+        api_part(doors[0], host, api_environment(base), logs, address.ask_url),
+        page_part(doors[1], host, page, logs, address.page_url),
+    )
+
+
+@contextmanager
+def _listening(host: str, port: int | None, usual: int) -> Iterator[socket.socket]:
+    """Listen where a part will: on the port given, else on its usual one, else on any free one."""
+    for candidate in (port,) if port is not None else (usual, 0):
         listener = socket.socket(_family(host), socket.SOCK_STREAM)
         with listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -189,10 +219,12 @@ def _refusal(host: str, port: int, error: OSError) -> AddressTaken:
     )
 
 
-def _address(host: str, port: int) -> Address:
+def _address(host: str, port: int, doors: list[socket.socket]) -> Address:
     reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    root = f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
-    return Address(api_url=f"{root}/api", ui_url=root, pid=os.getpid())
+    root = f"http://[{reached}]" if ":" in reached else f"http://{reached}"
+    ask_url, page_url = (f"{root}:{door.getsockname()[1]}" for door in doors) if doors else (None, None)
+    server = f"{root}:{port}"
+    return Address(api_url=f"{server}/api", ui_url=server, pid=os.getpid(), ask_url=ask_url, page_url=page_url)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from pydantic import BaseModel
 from sqlmodel import select
 
+from deployments.address import running_server
 from deployments.automations import RETRAIN
 from deployments.drift import deployed, differences
 from deployments.server import ServerUnreachable, connect
@@ -37,6 +38,10 @@ class Overview(BaseModel):
     """What `ragloop status` shows."""
 
     server: str
+    api: str | None = None
+    """Address of the HTTP API that runs along."""
+    page: str | None = None
+    """Address of the page that people use."""
     nightly: str | None = None
     device: str
     tables: dict[str, list[Row]]
@@ -64,7 +69,16 @@ def look(space: Workspace) -> Overview:
     hints = drift + (
         [f"no nightly retraining has completed for {NIGHTLY // timedelta(hours=1)} hours"] if missed else []
     )
-    return Overview(server=str(client.api_url), nightly=nightly, device=device, tables=pools | tables, hints=hints)
+    address = running_server(space.home)
+    return Overview(
+        server=str(client.api_url),
+        api=address.ask_url if address else None,
+        page=address.page_url if address else None,
+        nightly=nightly,
+        device=device,
+        tables=pools | tables,
+        hints=hints,
+    )
 
 
 def _production(space: Workspace) -> Iterator[Row]:

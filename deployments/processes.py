@@ -16,8 +16,10 @@ logger = logging.getLogger(__name__)
 MARK = "RAGLOOP_UP"
 """Variable that holds the home of the `ragloop up` that a process belongs to."""
 PART = "RAGLOOP_PART"
-"""Variable that holds the part that started it: `server`, or the pool of a worker."""
-SERVER = "server"
+"""Variable that holds the part that started it: `server`, `api`, `page`, or the pool of a worker."""
+SERVER, API, PAGE = "server", "api", "page"
+FRONTS = (API, PAGE)
+"""What people touch."""
 
 FLOW_RUN = "PREFECT__FLOW_RUN_ID"
 POLL_S = 0.1
@@ -32,12 +34,12 @@ class Marked:
     process: psutil.Process
     part: str
     flow_run: str | None
-    """The run whose process this is, or that started it; None for the server and the workers."""
+    """The run whose process this is, or that started it; None for the server, the workers and what people touch."""
 
     @property
     def is_worker(self) -> bool:
         """Whether it is a worker itself."""
-        return self.flow_run is None and self.part != SERVER
+        return self.flow_run is None and self.part not in (SERVER, *FRONTS)
 
 
 def marked_processes(home: Path) -> list[Marked]:
@@ -78,10 +80,11 @@ def end_home(
     hurried: Callable[[], bool] = bool,
     when_flows_ended: Callable[[], None] = lambda: None,
 ) -> None:
-    """End all that runs for a home: no new runs, then the flows, the workers, the server, and what is left.
+    """End all that runs for a home: what people touch, new runs, the flows, the workers, the server, and what is left.
 
     `when_flows_ended` is called while the server still answers and no worker starts anything.
     """
+    _end([each.process for each in marked_processes(home) if each.part in FRONTS], hurried)
     # A worker that is asked to stop kills its flows at once, so it sleeps while they write their checkpoints.
     workers = [each.process for each in marked_processes(home) if each.is_worker]
     _signal(workers, signal.SIGSTOP)

@@ -4,19 +4,23 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
     FlowRunFilter,
     FlowRunFilterDeploymentId,
+    FlowRunFilterExpectedStartTime,
     FlowRunFilterParentFlowRunId,
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import Cancelled, Crashed
 
@@ -29,6 +33,12 @@ WORKER = "prefect.worker.name"
 """Label that a worker gives to the runs that it takes."""
 FOLLOW_S = 2.0
 OUTAGE_S = 180.0
+_SKEW = timedelta(seconds=10)
+"""By which the server's clock may be ahead."""
+_LOOKED_AT = 100
+"""Runs, among which those of the collection are looked for."""
+_DEFAULT = "default"
+"""The collection of runs that name none."""
 
 
 class RunRefused(RagloopError):
@@ -75,6 +85,24 @@ def follow_run(client: SyncPrefectClient, run: FlowRun) -> Iterator[FlowRun]:
             if run.state.is_final():
                 return
         time.sleep(FOLLOW_S)
+
+
+def last_runs(client: SyncPrefectClient, flow: str, collection: str, n_runs: int = 10) -> list[FlowRun]:
+    """Return the last runs of a flow for a collection, newest first; those that a schedule has for later are none.
+
+    :raises RunRefused: if the server does not answer.
+    """
+    due = FlowRunFilterExpectedStartTime(before_=datetime.now(UTC) + _SKEW)
+    try:
+        found = client.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=[flow])),
+            flow_run_filter=FlowRunFilter(expected_start_time=due),
+            sort=FlowRunSort.EXPECTED_START_TIME_DESC,
+            limit=_LOOKED_AT,
+        )
+    except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+        raise RunRefused(f"{client.api_url} does not show its runs ({type(error).__name__}): try again") from error
+    return [run for run in found if run.parameters.get("collection", _DEFAULT) == collection][:n_runs]
 
 
 def run_url(client: SyncPrefectClient, run: FlowRun) -> str:

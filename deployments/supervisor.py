@@ -1,4 +1,4 @@
-"""`ragloop up`: Prefect's server, a worker for each pool, and the sweep, kept alive until told to stop."""
+"""`ragloop up`: Prefect's server, a worker for each pool, the API with its page, and the sweep, until told to stop."""
 
 import logging
 import os
@@ -9,14 +9,14 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from deployments.processes import SERVER, end_flows, flow_processes
+from deployments.processes import API, PAGE, SERVER, end_flows, flow_processes
 from deployments.recovery import crash_lost_runs
 from storage.errors import RagloopError
 
@@ -29,21 +29,24 @@ PATIENCE_S = 30.0
 MANY_DEATHS, DEATHS_WINDOW_S = 5, 120.0
 """A part that dies this often in that time is given up."""
 LOG_BYTES = 10 * 2**20
+_TITLES = {SERVER: "the Prefect server", API: "the HTTP API", PAGE: "the page"}
 
 
 class PartFailed(RagloopError):
-    """The server or a worker does not start, or dies over and over."""
+    """A part does not start, or dies over and over."""
 
 
 @dataclass
 class Part:
-    """The server or a worker: how it is started, and how often it died."""
+    """The server, a worker, the API or the page: how it is started, and how often it died."""
 
     name: str
     command: list[str]
     environment: Mapping[str, str]
     log: Path
     descriptors: tuple[int, ...] = ()
+    health: str = ""
+    """Address that answers once it does its work; empty if that is known otherwise."""
     process: subprocess.Popen[bytes] | None = None
     log_start: int = 0
     """Where in the log it began to write, in bytes."""
@@ -52,7 +55,7 @@ class Part:
     @property
     def title(self) -> str:
         """What people call it."""
-        return "the Prefect server" if self.name == SERVER else f"the {self.name} worker"
+        return _TITLES.get(self.name, f"the {self.name} worker")
 
     def start(self, died: "SimpleQueue[Part | None]") -> None:
         """Start it in a session of its own, so that Ctrl-C does not reach it; its end is put into the queue."""
@@ -99,12 +102,16 @@ class Supervisor:
     `stop()` may be called from a signal handler; `start()` and `watch()` then return soon.
     """
 
-    def __init__(self, home: Path, server: Part, workers: Mapping[str, Part], api_url: str) -> None:
+    def __init__(
+        self, home: Path, server: Part, workers: Mapping[str, Part], api_url: str, fronts: Sequence[Part] = ()
+    ) -> None:
         self.home = home
         self.server = server
         self.workers = workers
         """By the name that each has on the server."""
         self.api_url = api_url
+        self.fronts = fronts
+        """What people touch."""
         self.stopping = threading.Event()
         self.died: SimpleQueue[Part | None] = SimpleQueue()
 
@@ -121,6 +128,9 @@ class Supervisor:
         started = datetime.now(UTC)
         logger.info("starting the Prefect server")
         self.server.start(self.died)
+        for front in self.fronts:
+            logger.info("starting %s", front.title)
+            front.start(self.died)
         self._wait(self._server_answers, "the Prefect server does not answer")
         if self.stopping.is_set():
             return
@@ -133,6 +143,8 @@ class Supervisor:
         for worker in self.workers.values():
             worker.start(self.died)
         self._wait(lambda: self._workers_online(started), "a worker does not report to the server")
+        for front in self.fronts:
+            self._wait(lambda url=front.health: _answers(url), f"{front.title} does not answer")
 
     def watch(self, sweep: Callable[[], Any]) -> None:
         """Start again what dies, and sweep, until told to stop.
@@ -157,9 +169,10 @@ class Supervisor:
         how = f"signal {-code}" if code < 0 else f"code {code}"
         logger.warning("%s ended (%s): starting it again", part.title, how)
         moment = datetime.now(UTC)
-        orphans = {} if part is self.server else flow_processes(self.home, part.name)
+        is_worker = part in self.workers.values()
+        orphans = flow_processes(self.home, part.name) if is_worker else {}
         part.start(self.died)
-        if part is not self.server:
+        if is_worker:
             threading.Thread(target=self._end_orphans, args=(list(orphans.values()), moment), daemon=True).start()
 
     def _end_orphans(self, orphans: list[Any], moment: datetime) -> None:
@@ -169,7 +182,7 @@ class Supervisor:
 
     def _sweep_on(self, sweep: Callable[[], Any]) -> None:
         while not self.stopping.wait(SWEEP_S):
-            for part in (self.server, *self.workers.values()):
+            for part in (self.server, *self.workers.values(), *self.fronts):
                 bound_log(part.log, LOG_BYTES)
             try:
                 sweep()
@@ -209,12 +222,7 @@ class Supervisor:
             logger.info("%s", line)
 
     def _server_answers(self) -> bool:
-        import httpx
-
-        try:
-            return httpx.get(f"{self.api_url}/health", timeout=2).is_success
-        except httpx.HTTPError:
-            return False
+        return _answers(f"{self.api_url}/health")
 
     def _workers_online(self, since: datetime) -> bool:
         import httpx
@@ -244,6 +252,15 @@ def server_part(listener: socket.socket, environment: Mapping[str, str], logs: P
     descriptor = listener.fileno()
     command = [sys.executable, "-m", "deployments.embedded", str(descriptor)]
     return Part(SERVER, command, environment, logs / "server.log", (descriptor,))
+
+
+def _answers(url: str) -> bool:
+    import httpx
+
+    try:
+        return httpx.get(url, timeout=2).is_success
+    except httpx.HTTPError:
+        return False
 
 
 def _reason(lines: list[str]) -> str:

@@ -40,8 +40,8 @@ def evaluate(
 def compare(collection: str, candidate: Release, questions: ArtifactRef, config: Config) -> Verdict:
     """Ask candidate and production the same questions of the same documents, and promote only what is proven better."""
     against = production_release(collection)
-    other = ask_models(candidate, against, questions)
-    report = ask_models(candidate, candidate, questions)
+    other = ask_models(candidate, against, questions, config)
+    report = ask_models(candidate, candidate, questions, config)
     publish_report(report, collection, f"release {candidate.id}, a candidate")
     verdict = judge(candidate, against, report, other, config)
     publish_verdict(verdict, candidate)

@@ -38,11 +38,14 @@ def trial(
     profile: ProfileName = None,
     number: TrialNumber = 0,
 ) -> Trial:
-    """Train an embedder with other settings, and ask it the validation questions that all trials are asked."""
-    began = time.monotonic()
+    """Train an embedder with other settings, and ask it the validation questions that all trials are asked.
+
+    All learn from the questions that there were when the search began, in mixes of their own.
+    """
+    began, asked = time.monotonic(), ArtifactRef.parse(str(questions))
     config = settings.changed(stage_config(profile))
-    embedder = learned_embedder(collection, mix_pairs(collection, config), config)
-    score = score_embedder(embedder, ArtifactRef.parse(str(questions)), config.embedding)
+    embedder = learned_embedder(collection, mix_pairs(asked, config.pairs), config)
+    score = score_embedder(embedder, asked, config.embedding)
     seconds, share = time.monotonic() - began, tuned_share(embedder)
     made = {"number": number, "settings": settings, "embedder": embedder, "tuned_share": share, "seconds": seconds}
     return announced(Trial(**made, score=score))
@@ -51,15 +54,19 @@ def trial(
 def attempted(timeout_s: float, **parameters: Any) -> Trial | FailedTrial:
     """Run a trial; one that fails, as by settings that do not fit the memory, ends no search.
 
-    :raises RagloopError: if the first fails, whose settings are those in force.
+    Only the first does, whose settings are those in force: whatever stops it stops the others too.
     """
     try:
         return dispatch(trial, timeout_s, **parameters)
-    except RagloopError as error:
+    except Exception as error:  # hours of other trials are not to be lost for it
         if parameters["number"] == 0:
             raise
-        get_run_logger().warning("trial %d failed, and the search goes on: %s", parameters["number"], error)
-        return FailedTrial(number=parameters["number"], settings=parameters["settings"], why=str(error))
+        told = isinstance(error, RagloopError)
+        why = str(error) if told else f"it failed ({type(error).__name__}): see the log"
+        get_run_logger().warning(
+            "trial %d failed, and the search goes on: %s", parameters["number"], why, exc_info=not told
+        )
+        return FailedTrial(number=parameters["number"], settings=parameters["settings"], why=why)
 
 
 @flow(flow_run_name=stage_name)
@@ -76,7 +83,7 @@ def tune(
     profile, timeout_s = fitted(profile), Settings().stage_timeout_s
     config = stage_config(profile)
     check_means(config)
-    questions = collection_pairs_ref(collection, None, config)
+    questions = collection_pairs_ref(collection, None, TrialSettings.widest_mix(config))
     run = {"collection": collection, "profile": profile, "questions": questions.uri}
     study, tried = Study(config), list[Trial | FailedTrial]()
     until = time.monotonic() + 60 * (budget_minutes or config.tuning.budget_minutes)

@@ -27,7 +27,7 @@ from storage.registry import Release
 @task(cache_policy=NO_CACHE)
 def freeze_questions(collection: str, pairs: ArtifactRef, config: Config) -> ArtifactRef:
     """Return the evaluation set that judges what is trained on these pairs."""
-    return frozen_set(Workspace.open(Settings()), collection, pairs, config.evaluation)
+    return frozen_set(Workspace.open(Settings()), collection, pairs, config)
 
 
 @task(cache_policy=NO_CACHE)
@@ -39,7 +39,7 @@ def evaluation_questions(collection: str, version: int | None, config: Config) -
     if (judging := judging_set(space, collection)) is not None:
         return judging
     made = collection_pairs(space.artifacts, space.database, collection, config, LanguageModels.of(space))
-    return frozen_set(space, collection, made.pairs, config.evaluation)
+    return frozen_set(space, collection, made.pairs, config)
 
 
 @task(cache_policy=NO_CACHE)
@@ -70,7 +70,7 @@ def record_candidate(base: Release, candidate: Candidate, router: ArtifactRef | 
 def already_settled(collection: str, candidate: Release, questions: ArtifactRef, config: Config) -> str | None:
     """Say why a candidate needs no judging, if so."""
     space = Workspace.open(Settings())
-    return settled(space, collection, candidate, Terms.of(questions.digest, config.gate))
+    return settled(space, collection, candidate, Terms(questions.digest, config.gate))
 
 
 @task(cache_policy=NO_CACHE)
@@ -80,9 +80,9 @@ def production_release(collection: str) -> Release:
 
 
 @task(cache_policy=NO_CACHE, task_run_name="ask-release-{models.id}")
-def ask_models(candidate: Release, models: Release, questions: ArtifactRef) -> ArtifactRef:
+def ask_models(candidate: Release, models: Release, questions: ArtifactRef, config: Config) -> ArtifactRef:
     """Run a release's models over the candidate's documents and the evaluation questions."""
-    return candidate_report(Workspace.open(Settings()), candidate, models, questions)
+    return candidate_report(Workspace.open(Settings()), candidate, models, questions, config)
 
 
 @task(cache_policy=NO_CACHE)

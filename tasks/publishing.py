@@ -17,7 +17,7 @@ from rag.chat.serving import chat_model_rows
 from rag.evaluation.artifact import load_report
 from rag.evaluation.comparison import WayComparison, load_comparison
 from rag.evaluation.gate import Verdict
-from rag.evaluation.tables import cost_rows, picture_markdown, report_rows, way_rows
+from rag.evaluation.tables import cost_rows, left_out_note, picture_markdown, report_rows, way_rows
 from rag.pairs.artifact import writing_rows
 from rag.releases import CHAT_ROUTER
 from rag.settings import Settings
@@ -42,11 +42,10 @@ def publish_questions(synthetic: ArtifactRef, collection: str) -> None:
 
 @task(cache_policy=NO_CACHE)
 def publish_report(report: ArtifactRef, collection: str, title: str) -> None:
-    """Leave the metrics table."""
-    rows = report_rows(load_report(Workspace.open(Settings()).artifacts, report))
-    create_table_artifact(
-        key=artifact_key("retrieval-metrics", collection), table=rows, description=f"{title} of {collection}"
-    )
+    """Leave the metrics table, and say what was not asked."""
+    found = load_report(Workspace.open(Settings()).artifacts, report)
+    said = f"{title} of {collection}" + (f"; {left_out_note(found)}" if found.left_out else "")
+    create_table_artifact(key=artifact_key("retrieval-metrics", collection), table=report_rows(found), description=said)
 
 
 @task(cache_policy=NO_CACHE)

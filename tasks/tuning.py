@@ -3,9 +3,8 @@
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from rag.config import Config, EmbeddingConfig
-from rag.llm.access import LanguageModels
-from rag.pairs.artifact import collection_pairs
+from rag.config import EmbeddingConfig, PairsConfig
+from rag.pairs.artifact import remixed
 from rag.settings import Settings
 from rag.tuning.score import Score, validation_score
 from rag.workspace import Workspace
@@ -13,10 +12,9 @@ from storage.artifacts import ArtifactRef
 
 
 @task(cache_policy=NO_CACHE)
-def mix_pairs(collection: str, config: Config) -> ArtifactRef:
-    """Return the collection's pairs in the mix of a trial."""
-    space = Workspace.open(Settings())
-    return collection_pairs(space.artifacts, space.database, collection, config, LanguageModels.of(space)).pairs
+def mix_pairs(pairs: ArtifactRef, config: PairsConfig) -> ArtifactRef:
+    """Return the pairs of a search in the mix of a trial."""
+    return remixed(Workspace.open(Settings()).artifacts, pairs, config)
 
 
 @task(cache_policy=NO_CACHE, tags=["gpu"])

@@ -10,7 +10,7 @@ from deployments.automations import NIGHTLY_MISSING, ensure_automations, silence
 from deployments.drift import deployed
 from deployments.events import related_deployment, send_event
 from deployments.sweep import watch_silent_runs
-from tests.deployments.conftest import wait_until
+from tests.prefect_server import wait_until
 
 
 @flow

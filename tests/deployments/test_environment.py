@@ -2,7 +2,13 @@
 
 import pytest
 
-from deployments.environment import base_environment, server_environment, worker_environment, written_database_url
+from deployments.environment import (
+    base_environment,
+    page_environment,
+    server_environment,
+    worker_environment,
+    written_database_url,
+)
 from rag.settings import Settings
 
 API = "http://127.0.0.1:4200/api"
@@ -80,3 +86,15 @@ def test_so_it_is_if_it_is_written_in_dot_env(seen, name):
 def test_without_one_the_server_has_its_own_database(seen, written):
     seen(written)
     assert written_database_url() is None
+
+
+def test_the_page_is_told_no_secret(seen, home):
+    base = seen(RAGLOOP_KEYRING="{}", RAGLOOP_GROQ_API_KEY="gsk", RAGLOOP_PAGE_KEY_FILE="/keys/page")
+    page = page_environment(base, "http://127.0.0.1:8000", "http://127.0.0.1:4200")
+    assert {name: value for name, value in page.items() if name.startswith(("RAGLOOP_", "PREFECT_"))} == {
+        "RAGLOOP_UP": str(home),
+        "RAGLOOP_PART": "page",
+        "RAGLOOP_PAGE_API": "http://127.0.0.1:8000",
+        "RAGLOOP_PAGE_PREFECT": "http://127.0.0.1:4200",
+        "RAGLOOP_PAGE_KEY_FILE": "/keys/page",
+    }

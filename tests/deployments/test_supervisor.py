@@ -29,6 +29,17 @@ def test_a_part_that_does_not_start_is_said_with_its_last_words(tmp_path):
         supervisor.start(bootstrap=list)
 
 
+def test_a_page_that_does_not_start_is_said_with_its_last_words(tmp_path):
+    server = part(tmp_path, "import time; time.sleep(600)")
+    page = Part("page", [sys.executable, "-c", "raise SystemExit('no streamlit')"], os.environ, tmp_path / "page.log")
+    supervisor = Supervisor(tmp_path, server, {}, "http://127.0.0.1:9/api", (page,))
+    try:
+        with pytest.raises(PartFailed, match=r"the page did not start \(no streamlit\)"):
+            supervisor.start(bootstrap=list)
+    finally:
+        server.process.kill()
+
+
 def test_a_log_stays_within_bounds_while_its_part_writes_on(tmp_path):
     log = tmp_path / "server.log"
     ended = SimpleQueue()

@@ -12,7 +12,7 @@ from rag.config import ExperimentConfig
 from rag.experiments.experiment import ExperimentState, begin, get_experiment, untold
 from storage.artifacts import ArtifactRef
 from storage.registry import Registry
-from tests.deployments.conftest import wait_until
+from tests.prefect_server import wait_until
 from tests.rag.feedback.uses import ask, events, react
 
 THRESHOLD = 5

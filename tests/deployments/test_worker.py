@@ -6,7 +6,7 @@ import sys
 import pytest
 from prefect.client.schemas.objects import StateType
 
-from tests.deployments.conftest import wait_until
+from tests.prefect_server import wait_until
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from prefect.events.filters import EventFilter, EventNameFilter
 
 from flows.ingest import ingest
 from flows.monitor import monitor
+from rag.errors import RagloopError
 from rag.monitoring.alerts import RaisedAlert
 from rag.profiles import Profile
 from rag.settings import Settings
@@ -102,9 +103,20 @@ def test_an_alert_is_told_once_and_its_end_once(town):
 def test_each_collection_that_serves_is_looked_at_with_alerts_of_its_own(town, tmp_path):
     (tmp_path / "village.md").write_text("The well of the village is 40 m deep.")
     for name in ("Guides", "guides"):
-        ingest([str(tmp_path / "village.md")], collection=name, profile=Profile.SMOKE)
+        release = ingest([str(tmp_path / "village.md")], collection=name, profile=Profile.SMOKE).release_id
     judge(town, "thumb_down")
     assert [seen.collection for seen in monitor(profile=Profile.SMOKE)] == ["Guides", "default", "guides"]
     left = {name: artifacts(artifact_key("alerts", name))[-1].data for name in ("Guides", "default", "guides")}
     assert [len(json.loads(data)) for data in left.values()] == [0, 1, 0]
     assert len({artifact_key("alerts", name) for name in left}) == 3
+
+    def n_left():
+        return {name: len(artifacts(artifact_key("alerts", name))) for name in left}
+
+    before = n_left()
+    broken = interaction(release, utc_now(), QUESTION)
+    broken.collection, broken.retrieved = "Guides", [{"rank": 1}]
+    keep(town.database, [broken])
+    with pytest.raises(RagloopError, match=r"^not looked at: Guides \('score'\)$"):
+        monitor(profile=Profile.SMOKE)
+    assert [name for name, n in n_left().items() if n > before[name]] == ["default", "guides"]

@@ -44,13 +44,16 @@ def test_a_trial_that_fails_ends_the_search_only_if_it_is_the_first(home):
     settings = TrialSettings.of(Settings().stages(Profile.SMOKE))
 
     @flow
-    def search(number):
-        pairs = "artifact:pairs/" + 32 * "0"  # of no documents
-        given = {"collection": "default", "profile": Profile.SMOKE, "questions": pairs, "settings": settings}
+    def search(number, collection="default"):
+        pairs = "artifact:pairs/" + 32 * "0"  # which nobody has made
+        given = {"collection": collection, "profile": Profile.SMOKE, "questions": pairs, "settings": settings}
         return attempted(60, number=number, **given)
 
     lost = search(3)
     assert isinstance(lost, FailedTrial) and (lost.number, lost.settings) == (3, settings)
-    assert "ragloop ingest" in lost.why
-    with pytest.raises(RagloopError, match="ragloop ingest"):
+    assert "is not in the store" in lost.why
+    with pytest.raises(RagloopError, match="is not in the store"):
         search(0)
+
+    nameless = search(3, collection="not/a/name")  # which is no error of ours
+    assert nameless.why == "it failed (ParameterTypeError): see the log"
