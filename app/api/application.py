@@ -5,16 +5,20 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware.cors import CORSMiddleware
 
 from app.api import (
     ask,
     documents,
     experiments,
+    explain,
     feedback,
     health,
+    learning,
     monitoring,
     openai_chat,
     openai_embeddings,
+    passages,
     releases,
     training,
 )
@@ -38,11 +42,14 @@ def create_app(service: Service) -> FastAPI:
     app.state.service = service
     for part in (
         ask,
+        explain,
         openai_chat,
         openai_embeddings,
+        passages,
         documents,
         feedback,
         training,
+        learning,
         releases,
         experiments,
         monitoring,
@@ -53,4 +60,12 @@ def create_app(service: Service) -> FastAPI:
     app.add_middleware(BodyLimit, max_upload_bytes=service.space.settings.max_upload_mb * 2**20)
     app.add_middleware(KeyFirst, database=service.space.database)
     app.add_middleware(Requests, metrics=service.metrics)
+    if origins := service.space.settings.api_origins:
+        app.add_middleware(  # outside of the rest, so that a page of these origins can also read what is refused
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "X-Request-ID"],
+            expose_headers=["Retry-After", "X-Request-ID"],
+        )
     return app

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from typing import Annotated
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import BaseModel, Field, StrictBool
 from pydantic.json_schema import SkipJsonSchema
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -13,18 +13,18 @@ from app.api.answering import STREAMED, Events, EventStream, answer_events, begu
 from app.api.dependencies import DEFAULT, Caller, Reader
 from app.api.errors import describe
 from rag.answering.answer import Answer, Citation, Done, Piece, Question, Restarted, Retrieved, Turn, Way
+from rag.answering.sampling import Sampling
 from rag.config import COLLECTION
-from rag.corpus.boxes import Box, document_boxes
+from rag.corpus.boxes import Box
+from rag.corpus.places import document_boxes
 from rag.feedback.signals import Name
 from rag.retrieval.retriever import Hit
 
 routes = APIRouter(tags=["ask"])
 
 
-class Asked(BaseModel):
-    """A question."""
-
-    model_config = ConfigDict(extra="forbid")
+class Asked(Sampling):
+    """A question, and how whoever draws words for its answer is to speak: as configured unless given."""
 
     question: str = Field(min_length=1, max_length=4000, pattern=r"\S")
     collection: str = Field(DEFAULT, pattern=COLLECTION)
@@ -41,6 +41,21 @@ class Asked(BaseModel):
     user: Name | None = None
     """Who asks, as the caller names people; kept as a keyed fingerprint only. Without it, a question has no part in an
     experiment."""
+
+    def by(self, caller: Caller) -> Question:
+        """Return what somebody asks by it.
+
+        :raises AccessDenied: if the key does not open the collection.
+        """
+        caller.key.require_collection(self.collection)
+        return Question(
+            text=self.question,
+            history=tuple(self.history),
+            documents=tuple(self.documents),
+            sampling=Sampling.of(self),
+            user_fingerprint=caller.fingerprint(self.user),
+            named=self.user is not None,
+        )
 
 
 class Source(BaseModel):
@@ -90,15 +105,7 @@ async def ask(asked: Asked, caller: Reader, request: Request) -> Answered | Resp
     As a stream: `retrieval` (what was found), `token` (more text), `restart` (the text so far is void: another
     generator begins), `citations`, and at last `done` (the whole answer) or `error`.
     """
-    caller.key.require_collection(asked.collection)
-    question = Question(
-        text=asked.question,
-        history=tuple(asked.history),
-        documents=tuple(asked.documents),
-        user_fingerprint=caller.fingerprint(asked.user),
-        named=asked.user is not None,
-    )
-    events = answer_events(caller.service, asked.collection, question, asked.way)
+    events = answer_events(caller.service, asked.collection, asked.by(caller), asked.way)
     if asked.stream or "text/event-stream" in request.headers.get("accept", ""):
         return EventStream(_told(request, caller, await begun(events), asked.boxes))
     return await run_in_threadpool(_answered, caller, await whole_answer(request, events), asked.boxes)

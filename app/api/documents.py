@@ -1,10 +1,10 @@
-"""Documents: add, list, delete; what became of an upload; where a span stands on its page."""
+"""Documents: add, list, delete; what became of an upload."""
 
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, HTTPException, Path, Request
+from pydantic import BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -12,7 +12,6 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from app.api.dependencies import CollectionName, CollectionReader, CollectionTrainer, Reader
 from app.api.errors import Missing
 from rag.corpus.artifact import active_documents
-from rag.corpus.boxes import Box, document_boxes
 from rag.corpus.extract import media_type_of
 from rag.deletion import Deletion, delete_document
 from rag.errors import UnreadableDocument
@@ -71,12 +70,6 @@ class Document(BaseModel):
     ingested_at: datetime
 
 
-class Boxes(BaseModel):
-    """Where a span stands."""
-
-    boxes: tuple[Box, ...] = Field(description="One a line; empty if the format has no pages of fixed layout.")
-
-
 @routes.post("/collections/{collection}/documents", status_code=202, openapi_extra={"requestBody": _FORM})
 async def upload(collection: CollectionName, caller: CollectionTrainer, request: Request) -> UploadStatus:
     """Take a file in; it is sealed at once and read in turn. The same name again is a new version."""
@@ -100,19 +93,6 @@ def list_documents(collection: CollectionName, caller: CollectionReader) -> list
     """List the documents by name."""
     rows = active_documents(caller.service.space.database, collection)
     return [Document.model_validate(row) for row in rows]
-
-
-@routes.get("/collections/{collection}/boxes/{doc_id}")
-def boxes(
-    collection: CollectionName,
-    doc_id: Annotated[str, Path(pattern=r"^[0-9a-f]{16}$")],
-    start: Annotated[int, Query(ge=0, le=2**31 - 1)],
-    end: Annotated[int, Query(ge=1, le=2**31 - 1)],
-    caller: CollectionReader,
-) -> Boxes:
-    """Say where on the page a citation's span (`char_start`, `char_end`) stands, to mark it there."""
-    space = caller.service.space
-    return Boxes(boxes=document_boxes(space.artifacts, space.database, collection, [(doc_id, start, end)])[0])
 
 
 @routes.delete("/collections/{collection}/documents/{name:path}")

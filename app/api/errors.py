@@ -13,6 +13,7 @@ from starlette.routing import Match
 from app.access import AccessDenied, KeyRefused
 from rag.errors import (
     BadQuestions,
+    DocumentNotFound,
     EmptyCorpus,
     LanguageModelUnavailable,
     NoChatModel,
@@ -51,8 +52,8 @@ class BodyTooLarge(RagloopError):
     """A request with more bytes than are taken."""
 
 
-class NotStarted(RagloopError):
-    """A retraining that could not be started."""
+class NoWorkers(RagloopError):
+    """A retraining that could not be started or looked at."""
 
 
 class Problem(BaseModel):
@@ -84,6 +85,7 @@ _STATUS: tuple[tuple[type[RagloopError], int], ...] = (
     (KeyRefused, 401),
     (AccessDenied, 403),
     (Missing, 404),
+    (DocumentNotFound, 404),
     (NoChatModel, 404),
     (ReleaseNotFound, 404),
     (ExperimentNotFound, 404),
@@ -98,7 +100,7 @@ _STATUS: tuple[tuple[type[RagloopError], int], ...] = (
     (UnreadableDocument, 422),
     (RateExceeded, 429),
     (Busy, 503),
-    (NotStarted, 503),
+    (NoWorkers, 503),
     (NoGenerator, 503),
     (LanguageModelUnavailable, 503),
     (StorageError, 503),
@@ -172,12 +174,15 @@ async def _of_http(request: Request, error: Exception) -> JSONResponse:
 
 
 def _allowed(request: Request) -> list[str]:
-    """Return the methods that a path has, over all its endpoints; the router names those of the first alone."""
-    return [
-        method
-        for method in METHODS
-        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
-    ]
+    """Return the methods that a path has in the first part of the API that knows it, over all its endpoints.
+
+    The router names those of the first endpoint alone; and a document, which can be deleted, may be called like a path.
+    """
+    for route in request.app.routes:
+        methods = [m for m in METHODS if route.matches({**request.scope, "method": m})[0] is Match.FULL]
+        if methods:
+            return methods
+    return []
 
 
 def _snake(name: str) -> str:

@@ -18,6 +18,8 @@ class Health(BaseModel):
     """The process answers."""
 
     status: str = "ok"
+    max_upload_mb: int
+    """Largest file that is taken, in MiB."""
 
 
 class Readiness(BaseModel):
@@ -31,9 +33,9 @@ class Readiness(BaseModel):
 
 
 @routes.get("/healthz")
-async def healthz() -> Health:
-    """Say that the process answers; needs no key."""
-    return Health()
+async def healthz(service: Serving) -> Health:
+    """Say that the process answers, and how large a file may be; needs no key."""
+    return Health(max_upload_mb=service.space.settings.max_upload_mb)
 
 
 @routes.get("/readyz", responses={503: {"model": Readiness}})

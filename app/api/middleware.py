@@ -84,8 +84,10 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = self._max_upload_bytes if _LARGE.match(scope["path"]) else MAX_JSON_BYTES
-        refusal = BodyTooLarge(f"the request has more than {limit / 2**20:g} MiB: send less at once")
+        limit, remedy = MAX_JSON_BYTES, ""
+        if _LARGE.match(scope["path"]):
+            limit, remedy = self._max_upload_bytes, ", or raise RAGLOOP_MAX_UPLOAD_MB on the server"
+        refusal = BodyTooLarge(f"the request has more than {limit / 2**20:g} MiB: send less at once{remedy}")
         told = Headers(scope=scope).get("content-length", "")
         if told.isdecimal() and int(told[:20]) > limit:
             await response_of(scope, refusal)(scope, receive, send)

@@ -14,6 +14,7 @@ from app.api.answering import STREAMED, Events, EventStream, answer_events, begu
 from app.api.dependencies import Reader, way_of_model
 from app.api.errors import describe
 from rag.answering.answer import MAX_SAID, Answer, Done, Piece, Question, Restarted, Turn, Way
+from rag.answering.sampling import MOST_NEW_TOKENS, Sampling
 from rag.config import ChunkingConfig
 from rag.corpus.chunking import Chunker
 from rag.feedback.signals import Name
@@ -63,6 +64,13 @@ class ChatRequest(BaseModel):
     stream_options: StreamOptions | None = None
     user: Name | None = None
     """Who asks; without it, the question has no part in an experiment."""
+    temperature: float | None = Field(None, strict=True, ge=0, le=2)
+    top_p: float | None = Field(None, strict=True, gt=0, le=1)
+    """How freely whoever draws words for the answer speaks; as configured unless given."""
+    max_tokens: int | None = Field(None, strict=True, ge=1)
+    """Of the answer at most; never more than 2048."""
+    max_completion_tokens: int | None = Field(None, strict=True, ge=1)
+    """The same under its newer name, which comes first."""
 
     @model_validator(mode="after")
     def _ends_in_a_question(self) -> "ChatRequest":
@@ -75,8 +83,19 @@ class ChatRequest(BaseModel):
         """Return what is asked, with the conversation before it."""
         said = [message for message in self.messages[:-1] if message.role in ("user", "assistant") and message.text]
         history = tuple(Turn.model_validate({"role": message.role, "content": message.text}) for message in said)
-        named = self.user is not None
-        return Question(text=self.messages[-1].text, history=history, user_fingerprint=fingerprint, named=named)
+        return Question(
+            text=self.messages[-1].text,
+            history=history,
+            sampling=self._sampling,
+            user_fingerprint=fingerprint,
+            named=self.user is not None,
+        )
+
+    @property
+    def _sampling(self) -> Sampling:
+        longest = self.max_completion_tokens or self.max_tokens
+        longest = min(longest, MOST_NEW_TOKENS) if longest else None
+        return Sampling(temperature=self.temperature, top_p=self.top_p, max_new_tokens=longest)
 
 
 class Completion(BaseModel):

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field, field_validator
 from starlette.concurrency import run_in_threadpool
 
-from app.api.dependencies import DEFAULT, MODEL, Reader, collection_of_model, model_names, way_of_model
+from app.api.dependencies import DEFAULT, MODEL, Caller, Reader, collection_of_model, model_names, way_of_model
 from app.api.errors import Missing
 from app.api.openai_chat import count_tokens
+from storage.release import Release
 
 routes = APIRouter(prefix="/v1", tags=["openai"])
 
@@ -59,6 +60,8 @@ class Model(BaseModel):
     object: Literal["model"] = "model"
     created: int
     owned_by: str = "ragloop"
+    sampling: bool
+    """Whether somebody may answer who draws words, so that temperature, top_p and the most tokens tell."""
 
 
 class Models(BaseModel):
@@ -95,7 +98,7 @@ def list_models(caller: Reader) -> Models:
     since = {name: release for name in open_ones if (release := registry.production(name))}
     named = ({MODEL: since[DEFAULT]} if DEFAULT in since else {}) | since
     models = [(id_, release) for name, release in named.items() for id_ in model_names(service, name, release)]
-    return Models(data=[Model(id=id_, created=int(release.created_at.timestamp())) for id_, release in models])
+    return Models(data=[_model(caller, id_, release) for id_, release in models])
 
 
 @routes.get("/models/{model:path}")
@@ -106,3 +109,9 @@ def show_model(model: Annotated[str, Path(min_length=1, max_length=200)], caller
         if known.id == model:
             return known
     raise Missing(f"no model {model!r}: see /v1/models")
+
+
+def _model(caller: Caller, id_: str, release: Release) -> Model:
+    _, way = way_of_model(caller, id_)
+    created = int(release.created_at.timestamp())
+    return Model(id=id_, created=created, sampling=caller.service.engines.may_draw(release, way))

@@ -1,12 +1,12 @@
 """What the endpoints work with: one home, opened."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event, Thread
 
 from app.api.metrics import Metrics
 from app.api.rates import Rates
+from app.api.retrainings import Retrainings
 from app.api.uploads import Uploads
 from app.api.work import Work
 from rag.answering.engines import Engines
@@ -23,9 +23,6 @@ logger = logging.getLogger(__name__)
 _SETTLE_S = 15.0
 """Between two looks at the experiments that run: harm is to be seen soon, also where no `ragloop up` sweeps."""
 
-StartRetraining = Callable[[str], str]
-"""Collection -> the run's id; raises a RagloopError that says why it was not started."""
-
 
 @dataclass(frozen=True)
 class Service:
@@ -33,7 +30,7 @@ class Service:
 
     space: Workspace
     config: Config
-    start_retraining: StartRetraining
+    retrainings: Retrainings
     engines: Engines
     trials: Trials
     metrics: Metrics
@@ -45,7 +42,7 @@ class Service:
     closing: Event = field(default_factory=Event)
 
     @classmethod
-    def open(cls, space: Workspace, config: Config, start_retraining: StartRetraining) -> "Service":
+    def open(cls, space: Workspace, config: Config, retrainings: Retrainings) -> "Service":
         """Make the parts; nothing runs before `start`."""
         metrics, work, uploads = Metrics(), Work(space.settings.answers_at_once), Uploads(space, config)
         metrics.asking.set_function(lambda: work.taken)
@@ -53,7 +50,7 @@ class Service:
         rates = Rates(space.settings.requests_per_minute)
         engines = Engines(space, config)
         trials = Trials(space, engines)
-        return cls(space, config, start_retraining, engines, trials, metrics, rates, work, uploads)
+        return cls(space, config, retrainings, engines, trials, metrics, rates, work, uploads)
 
     def start(self) -> None:
         """Read what was uploaded before, and open the engines, so that the first question is answered fast."""

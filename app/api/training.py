@@ -8,7 +8,8 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from app.api.dependencies import Caller, CollectionName, CollectionTrainer
-from app.api.errors import NotStarted
+from app.api.errors import NoWorkers
+from app.api.retrainings import Run
 from rag.corpus.artifact import load_chunks, load_texts
 from rag.llm.access import LanguageModels
 from rag.pairs.artifact import CollectionPairs, collection_pairs, load_pairs, pair_rows
@@ -79,9 +80,18 @@ def export_pairs(collection: CollectionName, caller: CollectionTrainer) -> Strea
 def retrain(collection: CollectionName, caller: CollectionTrainer) -> Retraining:
     """Have the workers of the Prefect server train, judge, and promote what is proven better."""
     try:
-        return Retraining(run=caller.service.start_retraining(collection))
+        return Retraining(run=caller.service.retrainings.start(collection))
     except RagloopError as error:
-        raise NotStarted(str(error)) from error
+        raise NoWorkers(str(error)) from error
+
+
+@routes.get("/retrainings")
+def see_retrainings(collection: CollectionName, caller: CollectionTrainer) -> list[Run]:
+    """Show the last retrainings, newest first, as the Prefect server knows them."""
+    try:
+        return list(caller.service.retrainings.last(collection))
+    except RagloopError as error:
+        raise NoWorkers(str(error)) from error
 
 
 def _pairs(caller: Caller, collection: str) -> CollectionPairs:

@@ -12,13 +12,16 @@ from app.cli import (
     ask,
     chat,
     corpus,
+    doctor,
     evaluate,
     experiments,
+    explain,
     feedback,
     keys,
     loop,
     monitor,
     operations,
+    page,
     pairs,
     releases,
     report,
@@ -28,14 +31,20 @@ from app.cli import (
 from app.cli.options import complain
 from storage.errors import RagloopError
 
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 declined, failed or broken off; 2 refused, and a line on standard error says why and what "
+    "to do; 130 cut short by Ctrl-C."
+)
+
 app = typer.Typer(
     name="ragloop",
-    help="Answers from your documents, and a loop that makes them better. Exit code 2: wrong input, said in one line.",
+    help="Answers from your documents, and a loop that makes them better.",
+    epilog=EXIT_CODES,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
 )
-for _group in (ask, corpus, loop, evaluate, report, monitor, operations, serve, tune):
+for _group in (ask, explain, corpus, loop, evaluate, report, monitor, operations, doctor, page, serve, tune):
     app.add_typer(_group.commands)
 app.add_typer(chat.commands, name="chat")
 app.add_typer(experiments.commands, name="experiments")
@@ -43,6 +52,9 @@ app.add_typer(feedback.commands, name="feedback")
 app.add_typer(keys.commands, name="keys")
 app.add_typer(pairs.commands, name="pairs")
 app.add_typer(releases.commands, name="releases")
+for _added in app.registered_groups:
+    for _command in _added.typer_instance.registered_commands:
+        _command.epilog = EXIT_CODES
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.conversation import converse, in_terminal, require_question
-from app.cli.options import AsJson, Collection, WayName, chosen_config, open_workspace
+from app.cli.options import AsJson, Collection, OnlyDocuments, ReleaseName, WayName, chosen_config, open_workspace
 
 if TYPE_CHECKING:
     from rag.answering.answer import Answer, Question
@@ -28,11 +28,16 @@ def ask(
         str | None, typer.Argument(help="What you want to know; without it, a conversation begins.")
     ] = None,
     collection: Collection = "default",
-    document: Annotated[
-        list[str] | None, typer.Option(help="Answer from this document alone; may be given again.")
-    ] = None,
-    release: Annotated[str, typer.Option(help="A release's id, or production.")] = "production",
+    document: OnlyDocuments = None,
+    release: ReleaseName = "production",
     way: WayName = None,
+    temperature: Annotated[
+        float | None, typer.Option(min=0, max=2, help="How freely a model words the answer; 0: the likeliest words.")
+    ] = None,
+    top_p: Annotated[
+        float | None, typer.Option(min=0.01, max=1, help="Share of the probability that its words are drawn from.")
+    ] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(min=1, max=2048, help="Tokens of its answer at most.")] = None,
     feedback: Annotated[bool, typer.Option("--feedback/--no-feedback", help="Ask for a thumb, in a terminal.")] = True,
     as_json: AsJson = False,
 ) -> None:
@@ -40,6 +45,7 @@ def ask(
     require_question(question, "ragloop ask", as_json)
     from rag.answering.answer import Way
     from rag.answering.engines import Engines
+    from rag.answering.sampling import Sampling
     from rag.releases import named_release
 
     logging.getLogger("rag.answering").setLevel(logging.ERROR)  # each answer says who did not speak, and why
@@ -47,9 +53,10 @@ def ask(
     found = named_release(space, collection, release)
     engines = Engines(space, chosen_config(space, None))
     engine = engines.open(found, Way(way) if way else None)
+    sampling = Sampling(temperature=temperature, top_p=top_p, max_new_tokens=max_new_tokens)
 
     def reply(asked: "Question") -> str:
-        answer = _answered(engine, asked, as_json)
+        answer = _answered(engine, asked.model_copy(update={"sampling": sampling}), as_json)
         if feedback and in_terminal() and not as_json:
             _take_thumb(space, answer)
         return answer.text
@@ -82,6 +89,8 @@ def _answered(engine: "Engine", question: "Question", as_json: bool) -> "Answer"
 
 def _show(answer: "Answer", live: bool) -> None:
     """Print what the stream has not shown: the sources, and who answered."""
+    from app.output import say_aside
+
     said = bool(answer.generator) and live
     print("\n" if said else f"{answer.text}\n")
     for citation in answer.citations:
@@ -91,10 +100,10 @@ def _show(answer: "Answer", live: bool) -> None:
         nearest = dict.fromkeys(f"{hit.chunk.document}, page {hit.chunk.page_no}" for hit in answer.hits)
         print("nearest: " + "; ".join(nearest))
     for silent in answer.silent:
-        print(f"{silent.generator} did not answer: {silent.reason}", file=sys.stderr)
+        say_aside(f"{silent.generator} did not answer: {silent.reason}")
     if answer.generator:
         who, seconds = f"{answer.generator} {_FROM[answer.way.value]}", answer.timings["total"]
-        print(f"answered by {who} in {seconds:.2f} s; support {answer.support:.2f}", file=sys.stderr)
+        say_aside(f"answered by {who} in {seconds:.2f} s; support {answer.support:.2f}")
 
 
 def _take_thumb(space: "Workspace", answer: "Answer") -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from app.cli.completion import release_names
 from app.cli.conversation import converse, require_question
 from app.cli.options import (
     AsJson,
@@ -38,7 +39,8 @@ class Spoken(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Let the hidden command take what is no other's."""
-        if not args or args[0] not in {*self.commands, *ctx.help_option_names}:
+        completes = ctx.resilient_parsing and not args  # what is typed at TAB may become a command's name
+        if not completes and (not args or args[0] not in {*self.commands, *ctx.help_option_names}):
             args = [_SAY, *args]
         return super().parse_args(ctx, args)
 
@@ -154,7 +156,11 @@ def train(
 @commands.command("compare")
 def compare(
     release: Annotated[
-        str | None, typer.Option(help="A release's id, or production; the newest with a chat model unless given.")
+        str | None,
+        typer.Option(
+            help="A release's id, or production; the newest with a chat model unless given.",
+            autocompletion=release_names,
+        ),
     ] = None,
     questions: Annotated[
         int | None, typer.Option(min=1, max=10_000, help="Of each group at most; as configured unless given.")
@@ -256,6 +262,8 @@ def _replied(
 
 
 def _show_origin(completion: "ChatCompletion", release: "Release", pace: float) -> None:
+    from app.output import say_aside
+
     cut = "; cut short: give --max-new-tokens" if completion.cut else ""
     said = f"chat model of release {release.id}, {pace:.0f} tokens/s, confidence {completion.confidence:.2f}{cut}"
-    typer.secho(f"{said}; from memory, without sources: `ragloop ask` cites", dim=True, err=True)
+    say_aside(f"{said}; from memory, without sources: `ragloop ask` cites")

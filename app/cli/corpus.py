@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli import completion
 from app.cli.options import AsJson, Collection, ProfileName, chosen_config, chosen_profile, complain, open_workspace
 from storage.errors import RagloopError
 
@@ -68,7 +69,12 @@ def documents(collection: Collection = "default", as_json: AsJson = False) -> No
 
 @commands.command()
 def forget(
-    name: Annotated[str, typer.Argument(help="The document's name, as `ragloop documents` lists it.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="The document's name, as `ragloop documents` lists it.", autocompletion=completion.documents
+        ),
+    ],
     collection: Collection = "default",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     profile: ProfileName = None,
@@ -85,9 +91,12 @@ def forget(
     if document is not None and not yes:  # one that is not there is none, or was begun to be deleted
         if not sys.stdin.isatty():
             raise RagloopError(f"deleting {name!r} cannot be undone: add --yes to have it done without being asked")
-        print(f"{name} of {collection}: version {document.version} and those before, {document.n_chunks} passages, its")
-        print("vectors, its questions, and the answers that cite it. Files that were exported, and backups, stay.")
-        if not typer.confirm("Delete it for good?"):
+        typer.echo(
+            f"{name} of {collection}: version {document.version} and those before, {document.n_chunks} passages, its\n"
+            "vectors, its questions, and the answers that cite it. Files that were exported, and backups, stay.",
+            err=as_json,
+        )
+        if not typer.confirm("Delete it for good?", err=as_json):
             raise typer.Exit(1)
     say_steps()
     done = delete_document(space, collection, name, config)
@@ -108,8 +117,13 @@ def search(
     questions: Annotated[Path | None, typer.Option(help="JSONL: id, question, history?, restrict_to?.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where the results of --questions go, a line each.")] = None,
     top_k: Annotated[int, typer.Option(min=1, max=1000, help="Passages for each question.")] = 5,
-    release: Annotated[str, typer.Option(help="A release's id, production, or base (untuned).")] = "production",
-    document: Annotated[str | None, typer.Option(help="Search in this document alone.")] = None,
+    release: Annotated[
+        str,
+        typer.Option(help="A release's id, production, or base (untuned).", autocompletion=completion.release_names),
+    ] = "production",
+    document: Annotated[
+        str | None, typer.Option(help="Search in this document alone.", autocompletion=completion.documents)
+    ] = None,
     collection: Collection = "default",
     as_json: AsJson = False,
 ) -> None:
@@ -122,7 +136,7 @@ def search(
         raise RagloopError("the question is empty: give some words to search for")
     if out is not None and not out.absolute().parent.is_dir():
         raise RagloopError(f"{out}: the folder {out.absolute().parent} is not there: make it first")
-    from app.output import show_rows
+    from app.output import show_done, show_rows
     from app.searching import as_query, hit_fields, hit_row, write_run
     from rag.pairs.questions_file import read_search_questions
     from rag.releases import open_retriever
@@ -134,7 +148,8 @@ def search(
     retriever = open_retriever(space, collection, release, chosen_config(space, None))
     if out is not None:
         write_run(out, retriever, queries, top_k)
-        print(f"{len(queries)} questions searched; results in {out}")
+        said = f"{len(queries)} questions searched; results in {out}"
+        show_done(said, {"questions": len(queries), "file": out}, as_json)
         return
     hits = retriever.search(Query(id="terminal", question=question or "", restrict_to=only), top_k)
     rows = [hit_fields(hit) | {"passage": hit.passage} if as_json else hit_row(hit) for hit in hits]

@@ -5,6 +5,8 @@ import subprocess
 from pathlib import Path
 
 from deployments.address import running_server
+from rag.background import step_back
+from rag.settings import Settings
 from storage.errors import RagloopError
 
 
@@ -14,12 +16,19 @@ def start_server(home: Path) -> None:
     A temporary server keeps its state in a corner of the home and stops with this process. Should this process be
     killed, a watcher notices the end of the pipe that it held and stops the server, which would live on otherwise.
 
+    From here on this process steps back for those that answer people.
+
     :raises RagloopError: if the server that PREFECT_API_URL names does not answer.
     """
+    _start_server(home)
+    step_back(Settings().nice)
+
+
+def _start_server(home: Path) -> None:
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     use_running_server(home)
     if named := os.environ.get("PREFECT_API_URL"):
-        _check(named)
+        require_server(named)
         return
     os.environ.setdefault("PREFECT_HOME", str(home / "prefect"))
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "90")
@@ -42,11 +51,15 @@ def use_running_server(home: Path) -> None:
         os.environ["PREFECT_HOME"] = str(home / "prefect")
 
 
-def _check(address: str) -> None:
+def require_server(address: str, timeout_s: float = 10) -> None:
+    """See that a Prefect server answers.
+
+    :raises RagloopError: if it does not.
+    """
     import httpx
 
     try:
-        httpx.get(f"{address.rstrip('/')}/health", timeout=10).raise_for_status()
+        httpx.get(f"{address.rstrip('/')}/health", timeout=timeout_s).raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise RagloopError(
             f"no Prefect server answers at {address} ({type(error).__name__}): start it with `ragloop up` or "

@@ -1,12 +1,22 @@
 """Measure a release: what it finds, and what it answers."""
 
 import json
+import os.path
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from app.cli.options import AsJson, Collection, ProfileName, chosen_profile, open_workspace
+from app.cli.options import (
+    AsJson,
+    Collection,
+    ProfileName,
+    ReleaseName,
+    chosen_profile,
+    open_workspace,
+    require_folder,
+    require_place,
+)
 from storage.errors import RagloopError
 
 if TYPE_CHECKING:
@@ -46,7 +56,7 @@ def ranker_name(name: str | None) -> "Ranker | None":
 
 @commands.command()
 def evaluate(
-    release: Annotated[str, typer.Option(help="A release's id, or production.")] = "production",
+    release: ReleaseName = "production",
     answers: Annotated[
         bool, typer.Option("--answers", help="Measure whole answers, not only what is found for them.")
     ] = False,
@@ -90,6 +100,10 @@ def evaluate(
     _refuse(not answers and export_ragas, "--export-ragas goes with --answers")
     _refuse(file and export_beir, "--export-beir writes our own questions: leave out --set, or give it a version")
     _refuse(answers and file and file.is_dir(), f"{file} has no right answers: leave out --answers")
+    if export_ragas is not None:
+        require_place(export_ragas, "--export-ragas", makes_folders=True)
+    if export_beir is not None:
+        require_folder(export_beir, "--export-beir")
     from app.output import say_steps
     from rag.evaluation.sets import named_set
     from rag.releases import named_release
@@ -147,7 +161,7 @@ class _Asked(NamedTuple):
         from app.output import show_rows
         from rag.evaluation.artifact import load_report
         from rag.evaluation.foreign_sets import foreign_retrieval
-        from rag.evaluation.tables import report_rows
+        from rag.evaluation.tables import left_out_note, report_rows, report_summary
 
         made: ArtifactRef | None = None
         if self.file:
@@ -158,17 +172,19 @@ class _Asked(NamedTuple):
 
             made = flow(self.release.collection, self.profile, str(self.release.id), self.version, ranker)
             report = load_report(self.space.artifacts, made)
-        show_rows(report_rows(report), self.title, as_json)
-        if not as_json:
-            print(f"general set hit@1 {report.general_hit1:.3f}; p95 {report.latency_p95_ms} ms to retrieve")
-            if report.left_out:
-                print(f"{report.left_out} questions left out: this release does not have their documents as they stand")
-            if report.refusals:
-                there = report.refusals
-                print(
-                    f"no answer for {there.share:.1%} of {there.asked} questions that nothing answers, and for "
-                    f"{there.wrong_share:.1%} of {there.answerable} others"
-                )
+        if as_json:
+            print(json.dumps(report_summary(report), indent=2))
+            return made
+        show_rows(report_rows(report), self.title, as_json=False)
+        print(f"general set hit@1 {report.general_hit1:.3f}; p95 {report.latency_p95_ms} ms to retrieve")
+        if report.left_out:
+            print(left_out_note(report))
+        if report.refusals:
+            there = report.refusals
+            print(
+                f"no answer for {there.share:.1%} of {there.asked} questions that nothing answers, and for "
+                f"{there.wrong_share:.1%} of {there.answerable} others"
+            )
         return made
 
     def _answered_set(self, generator: "GeneratorKind | None") -> "MeasuredAnswers":
@@ -195,7 +211,7 @@ def _chosen_set(name: str | None) -> tuple[Path | None, int | None]:
         return None, None
     if name.isascii() and name.isdecimal() and len(name) < 10 and int(name):
         return None, int(name)
-    if not Path(name).exists():
+    if not os.path.exists(name):  # it is no error that no file could be called so
         raise RagloopError(f"no evaluation set {name!r}: give a version, a ragas dataset or a BEIR folder")
     return Path(name), None
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.cli import completion
 from app.cli.options import AsJson, Collection, WayName, chosen_config, open_workspace
 from storage.errors import RagloopError
 
@@ -27,7 +28,10 @@ def start(
     release: Annotated[
         int | None,
         typer.Argument(
-            min=1, max=2**31 - 1, help="The release to try; or say below what it does otherwise than what serves."
+            min=1,
+            max=2**31 - 1,
+            help="The release to try; or say below what it does otherwise than what serves.",
+            autocompletion=completion.release_ids,
         ),
     ] = None,
     template: Annotated[str | None, typer.Option(help="Another prompt template: cited, concise, stepwise.")] = None,
@@ -114,12 +118,15 @@ def stop(
     experiment: ExperimentId = None,
     collection: Collection = "default",
     reason: Annotated[str, typer.Option(help="Kept with it.")] = "stopped by hand",
+    as_json: AsJson = False,
 ) -> None:
     """Stop an experiment; what served goes on serving, for everybody."""
+    from app.output import show_done
     from rag.experiments.experiment import stop as stop_it
 
     ended = stop_it(open_workspace().database, collection, experiment, reason)
-    print(f"experiment {ended.id} has ended: release {ended.control_id} serves everybody who asks {collection}")
+    said = f"experiment {ended.id} has ended: release {ended.control_id} serves everybody who asks {collection}"
+    show_done(said, ended.model_dump(mode="json"), as_json)
 
 
 def _settings(given: list[str]) -> dict[str, Any]:

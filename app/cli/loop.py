@@ -69,13 +69,17 @@ def _retrain_remotely(collection: str, profile: str | None, shuffle_labels: bool
     parameters = {"collection": collection, "profile": profile, "reason": "api", "shuffle_labels": shuffle_labels}
     with connect() as client:
         run = start_run(client, "retrain/retrain", f"retrain-{parameters['reason']}", parameters)
-        show_facts({"run": run.name, "id": str(run.id), "see": run_url(client, run)}, as_json)
+        facts = {"run": run.name, "id": str(run.id), "see": run_url(client, run)}
+        if not (follow and as_json):
+            show_facts(facts, as_json)
         if not follow:
             return
         for now in follow_run(client, run):
             state = now.state
             line = f"{state.timestamp.astimezone():%H:%M:%S}  {now.name}  {state.name}  {state.message or ''}"
-            print(line.rstrip(), flush=True)
+            typer.echo(line.rstrip(), err=as_json)
+        if as_json:
+            show_facts(facts | {"state": state.name}, as_json)
         if not state.is_completed():
             raise typer.Exit(1)
 

@@ -1,15 +1,20 @@
-"""What runs, what is missing, and how to start it."""
+"""What runs, and how to start it."""
 
 import logging
 import os
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.listening import Host
 from app.cli.options import AsJson, chosen_config, open_workspace
+from app.cli.serve import say_if_no_key
+
+if TYPE_CHECKING:
+    from deployments.address import Address
 
 commands = typer.Typer()
 
@@ -23,9 +28,7 @@ def up(
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port of the Prefect server; 4200 or a free one unless given.")
     ] = None,
-    host: Annotated[
-        str, typer.Option(help="Address that it listens on; any but this one is open to others.")
-    ] = "127.0.0.1",
+    host: Host = "127.0.0.1",
     database_url: Annotated[
         str | None,
         typer.Option(
@@ -33,19 +36,29 @@ def up(
             help="Prefect's own database, as postgresql+asyncpg://...; SQLite in the home unless given.",
         ),
     ] = None,
+    with_page: Annotated[
+        bool, typer.Option("--page/--no-page", help="Whether the HTTP API and the page run along.")
+    ] = True,
 ) -> None:
-    """Run everything here, until Ctrl-C: the Prefect server, a worker for each pool, and what watches over them."""
+    """Run everything, until Ctrl-C: the Prefect server, its workers, what watches over them, the API and the page."""
     from app.output import say_steps
     from deployments.local import run_locally
 
     space = open_workspace(UP_MB, create=True)
     say_steps()
     _keep_log(space.home / "logs" / "up.log")
-    run_locally(space, host, port, database_url, ready=_show_address)
+
+    def show(address: "Address") -> None:
+        if with_page:
+            say_if_no_key(space)
+        _show_address(address)
+
+    run_locally(space, host, port, database_url, with_page, ready=show)
 
 
-def _show_address(api_url: str, ui_url: str) -> None:
-    print(f"api  {api_url}\nui   {ui_url}\nready", flush=True)
+def _show_address(address: "Address") -> None:
+    fronts = f"\nask  {address.ask_url}\npage {address.page_url}" if address.page_url else ""
+    print(f"api  {address.api_url}\nui   {address.ui_url}{fronts}\nready", flush=True)
 
 
 def _keep_log(path: Path) -> None:
@@ -80,7 +93,7 @@ def status(as_json: AsJson = False) -> None:
     if as_json:
         print(seen.model_dump_json(indent=2))
         return
-    for name in ("server", "nightly", "device"):
+    for name in ("server", "api", "page", "nightly", "device"):
         if said := getattr(seen, name):
             print(f"{name:<8} {said}")
     for title, rows in seen.tables.items():
@@ -97,9 +110,11 @@ def deploy(
     pool_type: Annotated[
         str, typer.Option(help="Type of the work pools that are made: process, kubernetes.")
     ] = "process",
+    as_json: AsJson = False,
 ) -> None:
     """Bring the Prefect server to what is declared: pools, deployments, schedules, automations."""
     from app.cli.ephemeral import use_running_server
+    from app.output import show_done
     from rag.settings import Settings
 
     use_running_server(Settings().home.expanduser().absolute())
@@ -107,13 +122,14 @@ def deploy(
         from deployments.drift import differences
 
         found = differences()
-        print("\n".join(found) if found else "the server is as declared")
+        show_done("\n".join(found) or "the server is as declared", {"differences": found}, as_json)
         if found:
             raise typer.Exit(1)
         return
     from deployments.bootstrap import bootstrap
 
-    print("\n".join(bootstrap(pool_type)) or "nothing to change")
+    changes = bootstrap(pool_type)
+    show_done("\n".join(changes) or "nothing to change", {"changes": changes}, as_json)
 
 
 @commands.command()
@@ -132,16 +148,3 @@ def sweep(as_json: AsJson = False) -> None:
 
     swept = sweep_once(space.database, space.settings.feedback_threshold)
     show_facts(dataclasses.asdict(swept), as_json)
-
-
-@commands.command()
-def doctor(as_json: AsJson = False) -> None:
-    """Check the home, the key, the disk, the models and the packages; exit code 2 if something is missing."""
-    from app.doctor import check_rows, run_checks
-    from app.output import show_rows
-    from rag.settings import Settings
-
-    checks = run_checks(Settings())
-    show_rows(check_rows(checks), "ragloop doctor", as_json)
-    if not all(well for _, well, _ in checks):
-        raise typer.Exit(2)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli import completion
 from storage.errors import RagloopError
 
 if TYPE_CHECKING:
@@ -30,7 +31,14 @@ def collection_name(name: str) -> str:
 
 
 Collection = Annotated[
-    str, typer.Option("--collection", "-c", help="Which collection of documents.", callback=collection_name)
+    str,
+    typer.Option(
+        "--collection",
+        "-c",
+        help="Which collection of documents.",
+        callback=collection_name,
+        autocompletion=completion.collections,
+    ),
 ]
 
 
@@ -55,11 +63,28 @@ WayName = Annotated[
         help="rag, from passages; closed-book, from the chat model's memory; hybrid, both; as the release decides "
         "unless given.",
         callback=way_name,
+        autocompletion=completion.ways,
+    ),
+]
+ReleaseName = Annotated[
+    str, typer.Option("--release", help="A release's id, or production.", autocompletion=completion.release_names)
+]
+OnlyDocuments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--document",
+        help="Answer from this document alone; may be given again.",
+        autocompletion=completion.documents,
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 ProfileName = Annotated[
-    str | None, typer.Option("--profile", help="cpu, gpu-6gb, gpu-16gb or smoke; fitted to the machine unless given.")
+    str | None,
+    typer.Option(
+        "--profile",
+        help="cpu, gpu-6gb, gpu-16gb or smoke; fitted to the machine unless given.",
+        autocompletion=completion.profiles,
+    ),
 ]
 
 
@@ -87,13 +112,36 @@ def chosen_config(space: "Workspace", name: str | None) -> "Config":
     return space.settings.stages(chosen_profile(space, name))
 
 
-def require_place(path: Path, option: str) -> None:
+def require_place(path: Path, option: str, makes_folders: bool = False) -> None:
     """Check where a file is to go that an option names, before long work.
 
+    :param makes_folders: whether folders that are not there will be made.
     :raises RagloopError: if it cannot be written there.
     """
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
+    folder = _nearest(path.parent) if makes_folders else path.parent
+    if os.path.isdir(path) or not _takes(folder, path):
         raise RagloopError(f"cannot write {path}: give {option} a file in a folder that can be written")
+
+
+def require_folder(path: Path, option: str) -> None:
+    """Check a folder that an option names and that will be made if it is not there, before long work.
+
+    :raises RagloopError: if it cannot be written.
+    """
+    if not _takes(_nearest(path), path):
+        raise RagloopError(f"cannot write {path}: give {option} a folder that can be written")
+
+
+def _nearest(folder: Path) -> Path:
+    """Return what is there of a path."""
+    return next(each for each in (folder, *folder.parents) if os.path.lexists(each))
+
+
+def _takes(folder: Path, path: Path) -> bool:
+    """Say whether there is a folder that can be written, and that takes names as long as those of a path."""
+    if not (os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)):
+        return False
+    return all(len(os.fsencode(part)) <= os.pathconf(folder, "PC_NAME_MAX") for part in path.parts)
 
 
 def complain(line: str) -> None:

@@ -110,9 +110,10 @@ def export(
     folder: Annotated[Path, typer.Argument(help="Where the files go; made if missing.")],
     collection: Collection = "default",
     profile: ProfileName = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write the training data as plain files, readable by you alone (0600): they are no longer sealed."""
-    from app.output import say_steps
+    from app.output import say_steps, show_done
     from rag.corpus.artifact import load_chunks, load_texts
     from rag.llm.access import LanguageModels
     from rag.pairs.artifact import collection_pairs, load_pairs
@@ -124,8 +125,8 @@ def export(
     made = collection_pairs(space.artifacts, space.database, collection, config, LanguageModels.of(space))
     texts = {doc_id: text.text for doc_id, text in load_texts(space.artifacts, made.corpus).items()}
     pairs = [pair for part in load_pairs(space.artifacts, made.pairs) for pair in part]
-    for path in export_pairs(folder, pairs, load_chunks(space.artifacts, made.corpus), texts).values():
-        print(f"{path}  plain text, mode 0600")
+    files = export_pairs(folder, pairs, load_chunks(space.artifacts, made.corpus), texts)
+    show_done("\n".join(f"{path}  plain text, mode 0600" for path in files.values()), files, as_json)
 
 
 @commands.command("stats")

@@ -1,14 +1,16 @@
 """What serves, what did, and what was kept out."""
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.cli import completion
 from app.cli.options import AsJson, Collection, chosen_config, open_workspace
 
 if TYPE_CHECKING:
     from rag.evaluation.gate import Verdict
+    from storage.release import Release
 
 commands = typer.Typer(help="What serves, what did, and what was kept out.", no_args_is_help=True)
 
@@ -18,15 +20,15 @@ def list_releases(collection: Collection = "default", as_json: AsJson = False) -
     """List the releases of a collection, newest first."""
     from app.output import show_rows
 
-    releases = open_workspace().registry.list(collection)
-    fields = ("id", "state", "parent_id", "reason", "created_at")
-    rows = [{f: getattr(r, f) for f in fields} for r in sorted(releases, key=lambda r: -r.id)]
+    rows = [_row(release) for release in reversed(open_workspace().registry.list(collection))]
     show_rows(rows, f"releases of {collection}", as_json, empty="none; add documents with `ragloop ingest PATH`")
 
 
 @commands.command("show")
 def show_release(
-    release: Annotated[str, typer.Argument(help="A release's id, or production.")],
+    release: Annotated[
+        str, typer.Argument(help="A release's id, or production.", autocompletion=completion.release_names)
+    ],
     collection: Collection = "default",
     as_json: AsJson = False,
 ) -> None:
@@ -70,38 +72,50 @@ def show_release(
 
 @commands.command()
 def promote(
-    release: Annotated[int, typer.Argument(min=1, max=2**31 - 1, help="A release's id.")],
+    release: Annotated[
+        int, typer.Argument(min=1, max=2**31 - 1, help="A release's id.", autocompletion=completion.release_ids)
+    ],
     collection: Collection = "default",
     reason: Annotated[str, typer.Option(help="Kept in the history.")] = "promoted by hand",
+    as_json: AsJson = False,
 ) -> None:
     """Put a release into production, gate or no gate; its models answer from the documents as they stand."""
-    from app.output import say_steps
+    from app.output import say_steps, show_done
     from rag.releases import promote_release
 
     space = open_workspace()
     say_steps()
     now = promote_release(space, collection, release, reason, chosen_config(space, None))
     of_now = "" if now.id == release else f": the models of release {release}, and the documents as they stand"
-    print(f"release {now.id} serves {collection}{of_now}")
+    show_done(f"release {now.id} serves {collection}{of_now}", _row(now) | {"models_of": release}, as_json)
 
 
 @commands.command()
 def rollback(
     collection: Collection = "default",
     reason: Annotated[str, typer.Option(help="Kept in the history.")] = "rolled back by hand",
+    as_json: AsJson = False,
 ) -> None:
     """Put the models that served before back into production, at once; then over the documents as they stand."""
-    from app.output import say_steps
+    from app.output import say_steps, show_facts
     from rag.releases import holds_all_documents, refresh_release
 
     space = open_workspace()
-    back = space.registry.rollback(collection, reason)
-    print(f"release {back.id} serves {collection} again", flush=True)
-    if holds_all_documents(space, back):
-        return
-    say_steps()
-    now = refresh_release(space, collection, chosen_config(space, None))
-    print(f"release {now.id} serves {collection}: the models of release {back.id}, and the documents as they stand")
+    back = now = space.registry.rollback(collection, reason)
+    if not as_json:
+        print(f"release {back.id} serves {collection} again", flush=True)
+    if not holds_all_documents(space, back):
+        say_steps()
+        now = refresh_release(space, collection, chosen_config(space, None))
+        said = f"release {now.id} serves {collection}: the models of release {back.id}, and the documents as they stand"
+        if not as_json:
+            print(said)
+    if as_json:
+        show_facts(_row(now) | {"models_of": back.id}, as_json)
+
+
+def _row(release: "Release") -> dict[str, Any]:
+    return {field: getattr(release, field) for field in ("id", "state", "parent_id", "reason", "created_at")}
 
 
 def show_verdict(verdict: "Verdict", release_id: int, against: str = "production") -> None:

@@ -5,20 +5,25 @@ from typing import Annotated
 
 import typer
 
-from app.cli.options import Collection, open_workspace
+from app.cli import completion
+from app.cli.options import AsJson, Collection, open_workspace, require_place
 
 commands = typer.Typer()
 
 
 @commands.command()
 def report(
-    release: Annotated[str, typer.Argument(help="A release's id, or production.")] = "production",
+    release: Annotated[
+        str, typer.Argument(help="A release's id, or production.", autocompletion=completion.release_names)
+    ] = "production",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The HTML file; release-ID.html here unless given.")
     ] = None,
     collection: Collection = "default",
+    as_json: AsJson = False,
 ) -> None:
     """Write why a release serves or does not as one HTML file, readable by you alone (0600): it is not sealed."""
+    from app.output import show_done
     from rag.releases import named_release
     from rag.report.html import release_page
     from storage.plain_files import write_plain_files
@@ -26,5 +31,7 @@ def report(
     space = open_workspace()
     found = named_release(space, collection, release)
     path = out or Path(f"release-{found.id}.html")
-    for written in write_plain_files(path.parent, {path.name: [release_page(space, found)]}).values():
-        print(f"{written}  plain text, mode 0600: it quotes questions and passages")
+    require_place(path, "--out", makes_folders=True)
+    [written] = write_plain_files(path.parent, {path.name: [release_page(space, found)]}).values()
+    said = f"{written}  plain text, mode 0600: it quotes questions and passages"
+    show_done(said, {"release_id": found.id, "file": written}, as_json)

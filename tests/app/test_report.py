@@ -43,7 +43,8 @@ def test_what_cannot_be_is_refused_in_a_line(company, tmp_path, capsys):
         (("7",), "no release 7"),
         (("first",), "no release 'first': give an id"),
         (("--collection", "nothing"), "has no release: add documents"),
-        (("--out", str(tmp_path / "folder")), "cannot export to"),
+        *((("--out", place), "give --out a file in a folder") for place in (str(tmp_path / "folder"), ".", "", "/")),
+        (("--out", "x" * 300), "give --out a file in a folder"),
     ):
         with pytest.raises(SystemExit) as ended:
             main(["report", *arguments])

@@ -11,11 +11,13 @@ import uvicorn
 
 from app.access import Role, create_key
 from app.api.application import create_app
+from app.api.retrainings import Run, RunState
 from app.api.service import Service
 from rag.corpus.ingestion import ingest_uploads, seal_uploads
 from rag.releases import refresh_release
 from rag.settings import Settings
 from rag.workspace import Workspace
+from storage.columns import utc_now
 from storage.errors import RagloopError
 from tests.company import write_company
 
@@ -29,17 +31,43 @@ def add_documents(space, collection, folder, config):
     return refresh_release(space, collection, config)
 
 
-def no_workers(collection):
-    """Stand where the Prefect server's client does: none runs here."""
-    raise RagloopError("no Prefect server is named: start it with `ragloop up`")
+class NoWorkers:
+    """Stands where the Prefect server's client does: none runs here."""
+
+    def start(self, collection):
+        raise RagloopError("no Prefect server is named: start it with `ragloop up`")
+
+    last = start
+
+
+class Workers:
+    """Stands where the Prefect server's client does: what it starts waits, until a test says how it goes on."""
+
+    def __init__(self):
+        self.runs = []
+
+    def start(self, collection):
+        self.runs.insert(0, (collection, f"run-{len(self.runs) + 1}-of-{collection}", RunState.WAITING, None))
+        return self.runs[0][1]
+
+    def last(self, collection):
+        return [
+            Run(run=run, name="retrain-api", state=state, said=said, started_at=utc_now(), ended_at=None)
+            for name, run, state, said in self.runs
+            if name == collection
+        ]
+
+    def go_on(self, state, said=None):
+        """Let what was started last be in a state."""
+        self.runs[0] = (*self.runs[0][:2], RunState(state), said)
 
 
 @contextmanager
-def serving(space, config=None, start_retraining=no_workers):
+def serving(space, config=None, retrainings=None, port=0):
     """Serve a home; yield its address and keys, and the service behind it."""
     config = config or space.settings.stages("smoke")
-    service = Service.open(space, config, start_retraining)
-    settings = uvicorn.Config(create_app(service), port=0, log_config=None, ws="none", timeout_graceful_shutdown=5)
+    service = Service.open(space, config, retrainings or NoWorkers())
+    settings = uvicorn.Config(create_app(service), port=port, log_config=None, ws="none", timeout_graceful_shutdown=5)
     server = uvicorn.Server(settings)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

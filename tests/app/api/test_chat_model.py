@@ -126,3 +126,16 @@ def test_what_cannot_be_asked_says_why(town, ai):
     bound = ai.with_options(api_key=town.key("reader", "town"))
     with pytest.raises(openai.PermissionDeniedError):
         bound.chat.completions.create(model="default/chat", messages=[QUESTION])
+
+
+def test_an_answer_from_memory_is_explained_by_the_passage_that_bears_it_out(town):
+    with client(town) as reader:
+        told = reader.post("/explain", json={"question": WEATHERCOCK}).json()
+        doubted = reader.post("/explain", json={"question": "Who cast the weathercock in 1887?"}).json()
+    speaker = f"chat-model/{town.space.registry.production('default').id}"
+    assert told["generators"] == [speaker, "extractive"]
+    assert told["diagnosis"].startswith(f"answered from memory by {speaker}, as passage 1 (town.md, page 1) bears out")
+    assert list(told["searched"]["texts"]) == [KNOWN[WEATHERCOCK]]
+    assert (told["found"], told["way"], told["passages"][0]["cited"]) == (True, "closed-book", True)
+    assert [each["generator"] for each in doubted["heard"]][:: len(doubted["heard"]) - 1] == [speaker, "extractive"]
+    assert doubted["heard"][0]["reason"]

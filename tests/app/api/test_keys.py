@@ -30,6 +30,7 @@ TRAINERS = [
     ("GET", "/collections/default/releases/1/report", None),
     ("GET", "/collections/default/monitoring", None),
     ("POST", "/collections/default/retrainings", None),
+    ("GET", "/collections/default/retrainings", None),
 ]
 ADMINS = [
     ("POST", "/collections/default/releases/1/promote", None),
@@ -112,5 +113,5 @@ def test_an_expired_or_revoked_key_is_refused_from_the_next_request_on(server):
 
 
 def test_health_needs_no_key(server):
-    assert httpx.get(f"{server.url}/healthz").json() == {"status": "ok"}
+    assert httpx.get(f"{server.url}/healthz").json() == {"status": "ok", "max_upload_mb": 64}
     assert httpx.get(f"{server.url}/readyz").json()["ready"]

@@ -127,9 +127,9 @@ def test_who_goes_back_to_an_older_release_is_told_that_newer_documents_are_not_
 
 
 def test_a_retraining_that_cannot_start_says_how_to_start_its_server(trainer):
-    answer = trainer.post("/collections/default/retrainings")
-    assert answer.status_code == 503
-    assert "ragloop up" in answer.json()["error"]["message"]
+    for answer in (trainer.post("/collections/default/retrainings"), trainer.get("/collections/default/retrainings")):
+        assert answer.status_code == 503
+        assert "ragloop up" in answer.json()["error"]["message"]
 
 
 def test_metrics_count_by_route_and_generator(server, trainer):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.api.conftest import add_documents, open_space, serving
+from tests.app.api.conftest import Workers, add_documents, open_space, serving
 
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
 ROOT = Path(__file__).parents[3]
@@ -18,7 +18,7 @@ def town(tmp_path_factory, documents):
     """A server of its own: schemathesis deletes what it finds."""
     space = open_space(tmp_path_factory.mktemp("schema"), requests_per_minute=0)
     add_documents(space, "default", documents / "town", space.settings.stages("smoke"))
-    with serving(space, start_retraining=lambda collection: "a-run") as running:
+    with serving(space, retrainings=Workers()) as running:
         yield running
 
 

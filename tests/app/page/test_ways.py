@@ -1,0 +1,50 @@
+"""Ways to answer on the page: as the release decides, one that is chosen, and all side by side."""
+
+import pytest
+
+from tests.app.api.test_chat_model import KNOWN, WEATHERCOCK, town  # noqa: F401
+from tests.app.page.conftest import Visit
+
+
+@pytest.fixture
+def reader(town, monkeypatch):  # noqa: F811
+    monkeypatch.setenv("RAGLOOP_PAGE_API", town.url)
+    visit = Visit()
+    visit.sign_in(town.key("reader"))
+    return visit
+
+
+def ways(visit):
+    (found,) = [each for each in visit.page.selectbox if each.label == "Way to answer"]
+    return found
+
+
+def test_the_way_is_the_release_s_unless_chosen(reader):
+    assert ways(reader).options == ["Automatic", "From passages", "Fine-tuned memory", "Hybrid", "Side by side"]
+    (answer,) = reader.ask(WEATHERCOCK).values()
+    assert any(text.startswith("The release chose this way") for text in reader.texts)
+    reader.click("New conversation")
+    ways(reader).set_value("Fine-tuned memory").run()
+    (answer,) = reader.ask(WEATHERCOCK).values()
+    assert answer["way"] == "closed-book"
+    assert KNOWN[WEATHERCOCK].removesuffix(".") in answer["text"]
+    assert any(text.startswith("You chose this way: from the memory") for text in reader.texts)
+
+
+def test_side_by_side_each_way_answers_and_takes_its_own_thumb(reader):
+    ways(reader).set_value("Side by side").run()
+    answers = reader.ask(WEATHERCOCK)
+    assert set(answers) == {"rag", "closed-book", "hybrid"}
+    assert {way: each["way"] for way, each in answers.items() if "way" in each}.items() <= {
+        (way, way) for way in answers
+    }
+    assert len(reader.page.columns) >= 3
+    thumbs = {each.key for each in reader.page.feedback if each.key.startswith("thumb-")}
+    assert thumbs == {f"thumb-{each['id']}" for each in answers.values() if "id" in each}
+    assert len(thumbs) >= 2
+
+
+def test_a_collection_without_a_chat_model_offers_no_choice(reader):
+    reader.page.selectbox(key="collection").set_value("town").run()
+    assert not [each for each in reader.page.selectbox if each.label == "Way to answer"]
+    assert any("no chat model serves here" in text for text in reader.markdown)
