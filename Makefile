@@ -31,7 +31,7 @@ lint: setup
 
 # Two files of tests at a time: half of what they do is wait for processes.
 test: lint
-	$(BIN)/python -m pytest -m 'not system' --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest -m 'not system' --ignore tests/system --numprocesses 2 --dist loadfile --durations 40
 
 
 # What tests marked `system` need of the operating system is installed here; PostgreSQL without Debian's own cluster.
@@ -40,13 +40,14 @@ test-system: $(SYSTEM_STAMP)
 	@missing=; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing=postgresql; \
 	command -v chromium >/dev/null || missing="$$missing chromium fonts-dejavu-core"; \
+	command -v npm >/dev/null || missing="$$missing nodejs npm"; \
 	test -z "$$missing" || { \
 	    if [ "$$(id -u)" -eq 0 ]; then run=env; else run=sudo; fi; \
 	    if ! command -v apt-get >/dev/null || ! command -v $$run >/dev/null; then \
 	        echo "these are missing: $$missing: install the Debian packages of these names" >&2; exit 1; \
 	    fi; \
 	    $$run env missing="$$missing" sh -ec '$(INSTALL_SYSTEM)'; }
-	$(BIN)/python -m pytest -m system
+	$(BIN)/python -m pytest -m system --durations 20
 
 # Dask, Ray and an S3 server: 370 MB that neither the demo nor `make test` needs.
 $(SYSTEM_STAMP): $(STAMP)

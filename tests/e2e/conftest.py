@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import psutil
@@ -11,14 +12,21 @@ import pytest
 
 from deployments.processes import is_alive, marked_processes
 from tests.company import write_company, write_questions
+from tests.forked import forks
+from tests.prefect_server import Server
 
 ROOT = Path(__file__).parents[2]
+TOO_LONG_S = 600
 
 
 class Ragloop:
-    """Runs the real command in its own home."""
+    """Runs the real command in its own home.
 
-    def __init__(self, folder):
+    :param server: the Prefect server of what is called and waited for, which is awake meanwhile; without one, each
+        command that runs a flow starts Prefect's temporary server.
+    """
+
+    def __init__(self, folder, server=None):
         self.folder = folder
         self.home = folder / "home"
         self.environment = {
@@ -28,6 +36,7 @@ class Ragloop:
             "RAGLOOP_PROFILE": "smoke",
         }
         self.environment.pop("PREFECT_API_URL", None)
+        self.server = server
 
     def command(self, *arguments):
         return [sys.executable, "-m", "app.cli", *map(str, arguments)]
@@ -40,15 +49,20 @@ class Ragloop:
             )
 
     def __call__(self, *arguments, **environment):
-        return subprocess.run(
-            self.command(*arguments),
-            cwd=ROOT,
-            env=self.environment | environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=600,
-        )
+        """Run it and return what `subprocess.run` would: in a fork wherever that makes no difference."""
+        with self.server.awake() if self.server else nullcontext({}) as way_there:
+            environment = self.environment | way_there | environment
+            if forks().can_run(environment):
+                return forks().run("app.cli", [*map(str, arguments)], environment, TOO_LONG_S)
+            return subprocess.run(
+                self.command(*arguments),
+                cwd=ROOT,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=TOO_LONG_S,
+            )
 
     def ok(self, *arguments, **environment):
         """Run it and return what it printed; it must succeed."""
@@ -60,7 +74,7 @@ class Ragloop:
         """Run it and return its one line of complaint; it must exit with 2."""
         done = self(*arguments, **environment)
         assert done.returncode == 2, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
+        assert "Traceback" not in done.stderr, done.stderr
         lines = [line for line in done.stderr.splitlines() if line.startswith("ragloop: ")]
         assert len(lines) == 1, done.stderr
         return lines[0]
@@ -69,7 +83,7 @@ class Ragloop:
 class Up:
     """A running `ragloop up`, seen from outside."""
 
-    READY_S = 180
+    READY_S = 600
 
     def __init__(self, ragloop, *arguments):
         self.ragloop = ragloop
@@ -136,21 +150,33 @@ def all_ended(processes):
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory):
-    """`ragloop up` on a fresh home, for a whole module: `.api_url`, `.home`, `.ragloop`, `.parts()`, `.stop()`."""
-    started = Up(Ragloop(tmp_path_factory.mktemp("up")))
+    """`ragloop up` on a fresh home, for a whole module: `.api_url`, `.home`, `.ragloop`, `.parts()`, `.stop()`.
+
+    Without the API and the page, which few tests look at.
+    """
+    started = Up(Ragloop(tmp_path_factory.mktemp("up")), "--no-page")
     yield started
     started.end()
 
 
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory):
+    """One Prefect server for the commands of all tests that do not look at their own."""
+    server = Server(tmp_path_factory.mktemp("prefect"))
+    server.start()
+    yield server
+    server.stop()
+
+
 @pytest.fixture
-def ragloop(tmp_path):
-    return Ragloop(tmp_path)
+def ragloop(tmp_path, prefect_server):
+    return Ragloop(tmp_path, prefect_server)
 
 
 @pytest.fixture(scope="session")
-def company(tmp_path_factory):
+def company(tmp_path_factory, prefect_server):
     """A home with documents and questions; tests may read it and add to it, but not break it."""
-    ragloop = Ragloop(tmp_path_factory.mktemp("company"))
+    ragloop = Ragloop(tmp_path_factory.mktemp("company"), prefect_server)
     documents = write_company(ragloop.folder / "documents")
     ragloop.ok("ingest", documents)
     ragloop.ok("pairs", "import", write_questions(ragloop.folder / "questions.jsonl"))

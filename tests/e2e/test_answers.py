@@ -34,8 +34,8 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory):
-    ragloop = Ragloop(tmp_path_factory.mktemp("served"))
+def served(tmp_path_factory, prefect_server):
+    ragloop = Ragloop(tmp_path_factory.mktemp("served"), prefect_server)
     ragloop.ok("ingest", write_company(ragloop.folder / "documents"))
     ragloop.ok("pairs", "import", write_questions(ragloop.folder / "questions.jsonl"))
     key = ragloop.ok("keys", "create", "--role", "admin", "--quiet").strip()

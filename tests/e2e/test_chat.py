@@ -12,9 +12,9 @@ QUESTION = "How long is the warranty of the Birk?"
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(tmp_path_factory, prefect_server):
     """A home with documents, and a chat model that hardly learned anything, and serves all the same."""
-    ragloop = Ragloop(tmp_path_factory.mktemp("chat"))
+    ragloop = Ragloop(tmp_path_factory.mktemp("chat"), prefect_server)
     ragloop.ok("ingest", write_company(ragloop.folder / "documents"))
     ragloop.told = ragloop.ok("chat", "train", "--profile", "smoke")
     ragloop.shown = ragloop.ok("releases", "show", "2")

@@ -100,12 +100,13 @@ def test_the_same_questions_again_are_duplicates(company):
 
 
 def test_evaluate_tells_origins_apart(company):
-    rows = json.loads(company.ok("evaluate", "--json"))
-    assert {row["questions"].split(",")[0] for row in rows} == {"real", "synthetic"}
+    told = json.loads(company.ok("evaluate", "--json"))
+    assert {row["questions"].split(",")[0] for row in told["rows"]} == {"real", "synthetic"}
+    assert told["left_out"] == 0 and 0 < told["general_hit1"] <= 1
 
 
-def test_doctor_finds_all_well(company):
-    assert {row["state"] for row in json.loads(company.ok("doctor", "--json"))} == {"ok"}
+def test_doctor_finds_nothing_missing(company):
+    assert {row["state"] for row in json.loads(company.ok("doctor", "--json"))} <= {"ok", "note"}
 
 
 def test_a_collection_knows_nothing_of_another(company):

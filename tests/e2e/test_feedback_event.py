@@ -53,7 +53,7 @@ def story(tmp_path_factory):
     """What happened: 49 reactions, a 50th, some more during the retraining, and the rest while nothing ran."""
     ragloop = Ragloop(tmp_path_factory.mktemp("feedback"))
     seen = {}
-    up = Up(ragloop)
+    up = Up(ragloop, "--no-page")
     try:
         remote = Remote(up)
         remote.prepare("default")
@@ -75,7 +75,7 @@ def story(tmp_path_factory):
 
     users.react(THRESHOLD - 20)
     seen["waiting while down"] = waiting(users.database, THRESHOLD)
-    up = Up(ragloop)
+    up = Up(ragloop, "--no-page")
     try:
         remote = Remote(up)
         assert wait_until(lambda: len(remote.runs("retrain")) > 1, 300), up.said()

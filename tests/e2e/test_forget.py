@@ -3,11 +3,13 @@
 import json
 
 from tests.company import write_company, write_questions
+from tests.e2e.conftest import Ragloop
 
 WORDS = (b"lung of the Birk", b"muster of the Birk", b"valley number 1 ")
 
 
-def test_a_forgotten_document_is_found_by_nothing_any_more(ragloop):
+def test_a_forgotten_document_is_found_by_nothing_any_more(tmp_path):
+    ragloop = Ragloop(tmp_path)  # without a server: what its flows leave is looked through too
     documents = write_company(ragloop.folder / "documents")
     ragloop.ok("ingest", documents)
     ragloop.ok("pairs", "import", write_questions(ragloop.folder / "questions.jsonl"))

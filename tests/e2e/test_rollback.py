@@ -5,6 +5,7 @@ import json
 from rag.config import RetrievalConfig
 from rag.settings import Settings
 from rag.workspace import Workspace
+from tests.releases import another
 
 SEARCH = "search", "the copper lid of the Iversen", "--json", "--top-k", 1
 
@@ -16,16 +17,7 @@ def test_rollback_takes_back_models_and_no_documents(ragloop):
     ragloop.ok("ingest", folder)
     registry = Workspace.open(Settings(home=ragloop.home, key_file=ragloop.environment["RAGLOOP_KEY_FILE"])).registry
     first = registry.production("default")
-    other = registry.register(
-        "default",
-        parent_id=first.id,
-        reason="another ranking",
-        embedder=first.embedder,
-        index=first.index,
-        answering=RetrievalConfig(dense_weight=1.0).model_dump(),
-        config=first.config,
-        lineage=first.lineage,
-    )
+    other = another(registry, first, answering=RetrievalConfig(dense_weight=1.0).model_dump())
     ragloop.ok("releases", "promote", other.id)
     assert ragloop.ok("releases", "rollback") == f"release {first.id} serves default again\n"
 

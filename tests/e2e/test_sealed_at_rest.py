@@ -2,16 +2,31 @@
 
 import json
 
+import pytest
+
+from tests.company import write_company, write_questions
+from tests.e2e.conftest import Ragloop
+
 SENTENCES = (
     b"stands at least 10 centimetres from any wall",  # a document
     b"How far from the wall is the outdoor unit",  # a question
 )
 
 
-def test_no_sentence_of_a_document_or_question_is_readable_in_the_home(company):
-    company.ok("pairs", "stats")
-    company.ok("evaluate")
-    files = [path for path in company.home.rglob("*") if path.is_file()]
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """A home whose flows ran on temporary servers, which keep their own state in it."""
+    ragloop = Ragloop(tmp_path_factory.mktemp("alone"))
+    ragloop.ok("ingest", write_company(ragloop.folder / "documents"))
+    ragloop.ok("pairs", "import", write_questions(ragloop.folder / "questions.jsonl"))
+    ragloop.ok("pairs", "stats")
+    ragloop.ok("evaluate")
+    return ragloop
+
+
+def test_no_sentence_of_a_document_or_question_is_readable_in_the_home(alone):
+    assert (alone.home / "prefect" / "prefect.db").exists()
+    files = [path for path in alone.home.rglob("*") if path.is_file()]
     assert len(files) > 20
     for path in files:
         data = path.read_bytes()

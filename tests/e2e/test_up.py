@@ -10,7 +10,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolUpdate
 
 from deployments.processes import marked_processes
-from tests.e2e.conftest import Up, all_ended, wait_until
+from tests.e2e.conftest import Ragloop, Up, all_ended, wait_until
 
 SOON_S = 60
 DEPLOYMENTS = {
@@ -29,6 +29,20 @@ DEPLOYMENTS = {
 }
 
 
+@pytest.fixture(scope="module")
+def up(tmp_path_factory):
+    """Everything, the API and the page along with it."""
+    started = Up(Ragloop(tmp_path_factory.mktemp("up")))
+    yield started
+    started.end()
+
+
+def fronts(up):
+    """Return the addresses of the API and of the page."""
+    address = json.loads((up.home / "up.json").read_text())
+    return address["ask_url"], address["page_url"]
+
+
 def answers(up):
     try:
         return httpx.get(f"{up.api_url}/health", timeout=5).is_success
@@ -45,14 +59,17 @@ def workers(up):
 def test_it_says_where_it_is_and_then_that_it_is_ready(up):
     lines = up.said().splitlines()
     address = up.api_url.removesuffix("/api")
-    assert lines[-3:] == [f"api  {address}/api", f"ui   {address}", "ready"]
+    ask, page = fronts(up)
+    assert lines[-5:] == [f"api  {address}/api", f"ui   {address}", f"ask  {ask}", f"page {page}", "ready"]
     assert answers(up)
+    assert httpx.get(f"{ask}/healthz").json()["status"] == "ok"
+    assert "<title>" in httpx.get(page).text
     assert "<title>" in httpx.get(address, follow_redirects=True).text
 
 
 def test_the_address_and_the_logs_are_for_the_owner_alone(up):
     files = [up.home / "up.json", *(up.home / "logs").iterdir()]
-    assert {"server.log", "cpu.log", "gpu.log", "up.log"} <= {path.name for path in files}
+    assert {"server.log", "cpu.log", "gpu.log", "api.log", "page.log", "up.log"} <= {path.name for path in files}
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
 
 
@@ -65,6 +82,7 @@ def test_everything_is_deployed_and_the_server_is_as_declared(up):
 def test_status_shows_what_runs(up):
     status = json.loads(up.ragloop.ok("status", "--json"))
     assert status["server"].startswith(up.api_url)
+    assert (status["api"], status["page"]) == fronts(up)
     assert {row["pool"]: row["limit"] for row in status["tables"]["pools"]} == {"cpu": None, "gpu": 1}
     assert {row["pool"] for row in status["tables"]["workers"]} == {"cpu", "gpu"}
     assert len(status["tables"]["last runs"]) == len(DEPLOYMENTS)
@@ -134,6 +152,27 @@ def test_a_killed_worker_comes_back(up):
     assert wait_until(lambda: all(seen > before.get(name, "") for name, seen in workers(up).items()), SOON_S)
     assert len(workers(up)) == 2
     assert "gpu worker ended (signal 9)" in up.said()
+
+
+def test_a_killed_page_and_a_killed_api_come_back_where_they_were(up):
+    before = {name: up.parts()[name] for name in ("api", "page")}
+    for process in before.values():
+        process.kill()
+    for url in fronts(up):
+        assert wait_until(lambda url=url: httpx.get(url, timeout=SOON_S).status_code < 500, SOON_S)
+    assert all(up.parts()[name] != process for name, process in before.items())
+    assert "the page ended (signal 9)" in up.said()
+    assert "the HTTP API ended (signal 9)" in up.said()
+
+
+def test_the_page_knows_no_secret_of_the_home(up):
+    environment = up.parts()["page"].environ()
+    assert {name for name in environment if name.startswith(("RAGLOOP_", "PREFECT_"))} == {
+        "RAGLOOP_UP",
+        "RAGLOOP_PART",
+        "RAGLOOP_PAGE_API",
+        "RAGLOOP_PAGE_PREFECT",
+    }
 
 
 def test_ctrl_c_leaves_no_process_and_says_no_address(up):

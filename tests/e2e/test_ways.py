@@ -19,9 +19,9 @@ BREAD = "How much does rye bread cost?"
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory):
+def shop(tmp_path_factory, prefect_server):
     """A home whose release has a chat model that knows two answers, and is trusted with them."""
-    ragloop = Ragloop(tmp_path_factory.mktemp("ways"))
+    ragloop = Ragloop(tmp_path_factory.mktemp("ways"), prefect_server)
     documents = ragloop.folder / "documents"
     documents.mkdir()
     for name, text in DOCUMENTS.items():

@@ -16,6 +16,7 @@ from sqlalchemy import NullPool, create_engine, text
 
 from storage.database import Database
 from storage.sealing import Keyring, Sealer
+from tests.system.pages import chromium
 from tests.system.servers import s3_server
 
 # The tests of the storage on SQLite are imported from there, to be run on PostgreSQL too.
@@ -131,3 +132,9 @@ def bucket(s3: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
     name = f"test-{uuid4().hex}"
     boto3.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
     return f"s3://{name}"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as opened:
+        yield opened
