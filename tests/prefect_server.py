@@ -64,6 +64,17 @@ class Server:
             return False
 
 
+@contextmanager
+def running_server(folder):
+    """Start a server, and stop it then."""
+    server = Server(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
 def wait_until(condition, timeout_s=60):
     """Return what the condition gives once it is true."""
     until = time.monotonic() + timeout_s

@@ -6,15 +6,13 @@ import pytest
 
 from deployments.bootstrap import bootstrap
 from deployments.server import connect
-from tests.prefect_server import Server
+from tests.prefect_server import running_server
 
 
 @pytest.fixture(scope="package")
 def running(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("server"))
-    server.start()
-    yield server
-    server.stop()
+    with running_server(tmp_path_factory.mktemp("server")) as server:
+        yield server
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from deployments.processes import is_alive, marked_processes
 from tests.company import write_company, write_questions
 from tests.forked import forks
-from tests.prefect_server import Server
+from tests.prefect_server import running_server
 
 ROOT = Path(__file__).parents[2]
 TOO_LONG_S = 600
@@ -162,10 +162,8 @@ def up(tmp_path_factory):
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory):
     """One Prefect server for the commands of all tests that do not look at their own."""
-    server = Server(tmp_path_factory.mktemp("prefect"))
-    server.start()
-    yield server
-    server.stop()
+    with running_server(tmp_path_factory.mktemp("prefect")) as server:
+        yield server
 
 
 @pytest.fixture

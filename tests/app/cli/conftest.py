@@ -1,8 +1,10 @@
-"""A home of three documents, and the `ragloop` command in a process of its own."""
+"""A home of three documents, the `ragloop` command in a process of its own, and something that answers."""
 
 import os
 import subprocess
 import sysconfig
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,23 @@ def installed(shop):
 def homeless(tmp_path):
     """The command where there is no home."""
     return Installed(tmp_path)
+
+
+class Answering(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+
+    do_HEAD = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server():
+    """The root of something that answers whatever it is asked."""
+    with HTTPServer(("127.0.0.1", 0), Answering) as listening:
+        threading.Thread(target=listening.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.server_port}"
+        listening.shutdown()

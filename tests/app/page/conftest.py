@@ -80,3 +80,12 @@ def visit(server, monkeypatch):  # noqa: F811
         return visit
 
     return opened
+
+
+@pytest.fixture
+def reader(town, monkeypatch):
+    """A reader who asks `town`, the server that a module has instead of the common one."""
+    monkeypatch.setenv("RAGLOOP_PAGE_API", town.url)
+    visit = Visit()
+    visit.sign_in(town.key("reader"))
+    return visit

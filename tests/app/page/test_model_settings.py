@@ -1,17 +1,6 @@
 """Model settings on the page: there where a model words answers, sent with the question, kept for the visit."""
 
-import pytest
-
 from tests.app.api.test_sampling import drawn, groq, town  # noqa: F401
-from tests.app.page.conftest import Visit
-
-
-@pytest.fixture
-def reader(town, monkeypatch):  # noqa: F811
-    monkeypatch.setenv("RAGLOOP_PAGE_API", town.url)
-    visit = Visit()
-    visit.sign_in(town.key("reader"))
-    return visit
 
 
 def set_to(visit, **settings):

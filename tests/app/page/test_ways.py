@@ -1,17 +1,6 @@
 """Ways to answer on the page: as the release decides, one that is chosen, and all side by side."""
 
-import pytest
-
 from tests.app.api.test_chat_model import KNOWN, WEATHERCOCK, town  # noqa: F401
-from tests.app.page.conftest import Visit
-
-
-@pytest.fixture
-def reader(town, monkeypatch):  # noqa: F811
-    monkeypatch.setenv("RAGLOOP_PAGE_API", town.url)
-    visit = Visit()
-    visit.sign_in(town.key("reader"))
-    return visit
 
 
 def ways(visit):

@@ -8,25 +8,14 @@ from rag.answering.closed_book import ClosedBookGenerator
 from rag.answering.sampling import MOST_NEW_TOKENS, Sampling
 from rag.chat.model import ChatModel
 from rag.config import AnsweringConfig, AnswerModelConfig, ChatGenerationConfig
-from tests.groq_server import says, serving
+from tests.groq_server import says
 from tests.rag.answering.requests import BREAD, request_of
-from tests.rag.answering.shop import engines_of, open_shop
+from tests.rag.answering.shop import engines_of
 from tests.rag.chat.tiny import KNOWN, save_tiny_chat
 
 OPENS, FERRY = KNOWN
 PATIENT = {"first_piece_s": 30, "gap_s": 30}
 WILD, NARROW = Sampling(temperature=2), Sampling(temperature=2, top_p=0.01)
-
-
-@pytest.fixture(scope="module")
-def space(tmp_path_factory):
-    return open_shop(tmp_path_factory.mktemp("shop"))
-
-
-@pytest.fixture
-def groq():
-    with serving() as server:
-        yield server
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import json
 import os
 import socket
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from typer.testing import CliRunner
@@ -16,26 +15,6 @@ from app.doctor import Finding, State, run_checks
 from deployments.address import Address, lock_file, write_address
 
 OK, NOTE, MISSING = (state.value for state in State)
-
-
-class Answering(BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-
-    do_HEAD = do_GET
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def server():
-    """The root of something that answers."""
-    with HTTPServer(("127.0.0.1", 0), Answering) as listening:
-        threading.Thread(target=listening.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{listening.server_port}"
-        listening.shutdown()
 
 
 @pytest.fixture(autouse=True)

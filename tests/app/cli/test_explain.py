@@ -8,16 +8,8 @@ from typer.testing import CliRunner
 from app.cli import app
 from rag.errors import UnreadableDocument
 from storage.errors import ReleaseNotFound
-from tests.rag.answering.shop import open_shop
 
 OPENS = "When does the bakery open?"
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("shop")
-    open_shop(folder)
-    return folder
 
 
 @pytest.fixture

@@ -3,31 +3,10 @@
 import fcntl
 import json
 import os
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
 from app.cli.ephemeral import use_running_server
-
-
-class Healthy(BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200 if self.path == "/api/health" else 404)
-        self.end_headers()
-        self.wfile.write(b"true")
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def server():
-    """The address of something that answers as a Prefect server does."""
-    with HTTPServer(("127.0.0.1", 0), Healthy) as listening:
-        threading.Thread(target=listening.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{listening.server_port}/api"
-        listening.shutdown()
 
 
 @pytest.fixture
@@ -52,29 +31,29 @@ def say(folder, api_url):
 @pytest.mark.usefixtures("up")
 def test_the_server_of_the_home_is_used(folder, server, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", "")
-    say(folder, server)
+    say(folder, f"{server}/api")
     use_running_server(folder)
-    assert os.environ["PREFECT_API_URL"] == server
+    assert os.environ["PREFECT_API_URL"] == f"{server}/api"
     assert os.environ["PREFECT_HOME"] == str(folder / "prefect")
 
 
 @pytest.mark.usefixtures("up")
 def test_a_server_that_is_named_comes_first(folder, server, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", "http://named/api")
-    say(folder, server)
+    say(folder, f"{server}/api")
     use_running_server(folder)
     assert os.environ["PREFECT_API_URL"] == "http://named/api"
 
 
 def test_an_address_that_outlived_its_server_is_ignored_whoever_answers_there_now(folder, server, up):
-    say(folder, server)
+    say(folder, f"{server}/api")
     up.close()
     use_running_server(folder)
     assert "PREFECT_API_URL" not in os.environ
 
 
 def test_an_address_beside_no_lock_is_ignored(folder, server):
-    say(folder, server)
+    say(folder, f"{server}/api")
     use_running_server(folder)
     assert "PREFECT_API_URL" not in os.environ
 
