@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 import typer
+from typer.exceptions import TyperException
 
 import rag  # noqa: F401  sets the switches that heavy packages read when they are imported
 from app.cli import (
@@ -60,9 +61,14 @@ for _added in app.registered_groups:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; what the user can mend is one line on standard error and exit code 2."""
     try:
-        app(args=arguments)
+        code = app(args=arguments, standalone_mode=False)
     except RagloopError as error:
         complain(str(error))
+    except TyperException as error:
+        _complain_of_usage(error)
+    except typer.Abort:
+        complain("broken off")
+        sys.exit(1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has had enough
         sys.exit(1)
@@ -76,8 +82,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         complain(line)
     else:
-        return
+        sys.exit(code)
     sys.exit(2)
+
+
+def _complain_of_usage(error: TyperException) -> None:
+    """Say in a line what is no command, option or value; nothing where there was no word, and help is shown."""
+    said, context = error.format_message(), getattr(error, "ctx", None)
+    if said:
+        end = "" if said[-1] in ".?" else "."
+        complain(f"{said}{end} See `{context.command_path if context else 'ragloop'} --help`")
 
 
 def _settings_error(error: ValueError) -> str | None:

@@ -110,3 +110,24 @@ def test_what_is_said_beside_a_result_is_dim_unless_no_colours_are_wanted(instal
     assert ESCAPE.sub("", shown) == "answered by extractive in [0.1] s\n"
     piped = installed.run(sys.executable, "-c", code)
     assert (piped.stdout, piped.stderr) == ("", "answered by extractive in [0.1] s\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("ask --fast", "No such option: --fast. See `ragloop ask --help`"),
+        ("asks", "No such command 'asks'. Did you mean 'ask'? See `ragloop --help`"),
+        ("releases promote", "Missing argument 'release'. See `ragloop releases promote --help`"),
+        ("keys create --role", "Option '--role' requires an argument. See `ragloop --help`"),
+    ],
+)
+def test_what_is_no_command_option_or_value_is_named_in_one_line(homeless, words, line):
+    done = homeless.run("ragloop", *words.split())
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"ragloop: {line}\n")
+
+
+@pytest.mark.parametrize("words", ["", "releases"])
+def test_without_a_command_there_is_help_and_no_complaint(homeless, words):
+    done = homeless.run("ragloop", *words.split())
+    assert (done.returncode, done.stderr) == (2, "")
+    assert "Usage: ragloop" in done.stdout
