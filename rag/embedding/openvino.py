@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -169,12 +169,25 @@ def _traced(embedder: Path) -> tuple[Any, Tokenizer]:
 
     padded = model.tokenizer(["one text", "and a longer one beside it"], padding=True, return_tensors="pt")
     example = {name: padded[name] for name in ("input_ids", "attention_mask")}
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _transformers_silent():
         warnings.simplefilter("ignore")  # tracing warns of branches on shapes; what they do to vectors is checked after
         network = _openvino().convert_model(Layers(), example_input=example)
     for output, name in zip(network.outputs, OUTPUTS.values(), strict=True):
         output.get_tensor().set_names({name})
     return network, plain_tokenizer(model)
+
+
+@contextmanager
+def _transformers_silent() -> Iterator[None]:
+    """Keep the library from warning of a loss that the tracer looks at and nobody asks for."""
+    from transformers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def _quantized(network: Any, tokenizer: Tokenizer, samples: Sequence[str]) -> Any:

@@ -81,7 +81,8 @@ def negatives_artifact(
         if config.pairs.mask_personal_data:
             passages = _masked(train, passages, config.pairs)
         draft.seal(PASSAGES, json.dumps(passages).encode())
-        logger.info("mined negatives for %d of %d training pairs: %s", len(passages), len(train), dict(counts))
+        by_kind = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in sorted(counts.items()))
+        logger.info("mined negatives for %d of %d training pairs: %s", len(passages), len(train), by_kind)
         return {
             "pairs": len(train),
             "pairs_with_negatives": len(passages),

@@ -97,7 +97,8 @@ def write_questions(
             written.append(_question(question, one, one, candidate.draft.question_type, candidate.draft.form, texts))
     written += _comparative(by_document, vocabulary, asked, config, len(written), texts)
     counts = Counter(question.question_type.value for question in written)
-    logger.info("wrote %d questions from %d chunks: %s", len(written), len(chunks), dict(sorted(counts.items())))
+    by_type = ", ".join(f"{count} {question_type}" for question_type, count in sorted(counts.items()))
+    logger.info("wrote %d questions from %d chunks: %s", len(written), len(chunks), by_type or "none")
     return written
 
 

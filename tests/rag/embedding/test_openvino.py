@@ -62,7 +62,7 @@ def test_an_unfaithful_export_is_refused_with_its_figures(tmp_path):
         export(MODEL, tmp_path, config, sample_passages()[:20])
 
 
-def test_an_export_reports_itself_to_nobody(tmp_path):
+def test_an_export_says_nothing_of_its_own_and_reports_itself_to_nobody(tmp_path):
     script = f"""
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -72,7 +72,9 @@ export(Path({str(MODEL)!r}), Path("."), EncodingConfig(engine="openvino-bf16"), 
 """
     environment = ENVIRONMENT | {"HOME": str(tmp_path)}
     environment.pop("CI", None)
-    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    assert (done.stdout, done.stderr) == (b"", b"")
     assert {each.name for each in tmp_path.iterdir()} == {"network.xml", "network.bin", "tokenizer.json"}
 
 
