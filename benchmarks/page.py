@@ -90,7 +90,7 @@ def running(folder: Path) -> Iterator[tuple[str, str, Any]]:
             if process.poll() is not None:
                 sys.exit(f"`ragloop up` ended:\n{log.read_text()}")
             time.sleep(0.5)
-        yield re.findall(r"^page (\S+)$", log.read_text(), re.MULTILINE)[0], key, ragloop
+        yield re.findall(r"^page +(\S+)$", log.read_text(), re.MULTILINE)[0], key, ragloop
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(120)

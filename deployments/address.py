@@ -50,7 +50,7 @@ def running_server(home: Path) -> Address | None:
     if not _is_up(home) or (address := read_address(home)) is None:
         return None
     try:
-        httpx.get(f"{address.api_url}/health", timeout=10).raise_for_status()
+        httpx.get(f"{address.api_url}/health", timeout=10, trust_env=False).raise_for_status()
     except httpx.HTTPError:
         return None
     return address

@@ -13,6 +13,8 @@ _NOT_OURS = ("PREFECT_PROFILE", "PREFECT_PROFILES_PATH", "PREFECT_API_KEY", "PRE
 """They choose another server; `ragloop up` is its own."""
 _DATABASE = ("PREFECT_SERVER_DATABASE_CONNECTION_URL", "PREFECT_API_DATABASE_CONNECTION_URL")
 
+_PAGE_KEY = "RAGLOOP_PAGE_KEY_FILE"
+
 _SWITCHES = {
     # A server that is away for a minute crashes no run: the client waits 2, 4, 8, 16, 32 and 64 s between its tries.
     "PREFECT_CLIENT_MAX_RETRIES": "6",
@@ -51,6 +53,7 @@ def server_environment(base: dict[str, str], host: str, port: int, database_url:
         "PREFECT_SERVER_API_HOST": host,
         "PREFECT_SERVER_API_PORT": str(port),
         "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(Path(base["PREFECT_HOME"]) / "ui"),
+        "PREFECT_UI_API_URL": base.get("PREFECT_UI_API_URL", "/api"),  # wherever the browser has the UI from
     }
     return environment | ({_DATABASE[0]: database_url} if database_url else {})
 
@@ -66,11 +69,16 @@ def api_environment(base: dict[str, str]) -> dict[str, str]:
 
 
 def page_environment(base: dict[str, str], ask_url: str, ui_url: str) -> dict[str, str]:
-    """Return the environment of the page, which knows the HTTP API and no secret of the home."""
+    """Return the environment of the page, which knows the HTTP API and no secret of the home.
+
+    :param ui_url: of Prefect's UI, for links, unless `RAGLOOP_PAGE_PREFECT` names another.
+    """
     own = {name: value for name, value in base.items() if not name.startswith(("RAGLOOP_", "PREFECT_"))}
     page = {name: value for name, value in base.items() if name.startswith("RAGLOOP_PAGE_")}
-    told = {"RAGLOOP_PAGE_API": ask_url, "RAGLOOP_PAGE_PREFECT": ui_url, PART: PAGE, MARK: base[MARK]}
-    return own | page | told
+    if key_file := page.get(_PAGE_KEY):
+        page[_PAGE_KEY] = str(Path(key_file).expanduser().absolute())
+    told = {"RAGLOOP_PAGE_API": ask_url, PART: PAGE, MARK: base[MARK]}
+    return own | {"RAGLOOP_PAGE_PREFECT": ui_url} | page | told
 
 
 def written_database_url() -> str | None:

@@ -91,7 +91,7 @@ def run_locally(
             server_part(listener, server_environment(base, host, port, database_url), logs),
             {name: worker_part(pool, name, worker_environment(base, pool), logs) for name, pool in workers.items()},
             address.api_url,
-            _fronts(doors, host, address, base, logs),
+            _fronts(doors, host, port, address, base, logs),
         )
         # Prefect reads these when it is imported here, for the deploying and the sweep.
         os.environ.update(base | {"PREFECT_CLIENT_MAX_RETRIES": "2", "PREFECT_LOGGING_LEVEL": "ERROR"})
@@ -171,11 +171,12 @@ def _doors(host: str, wanted: bool) -> Iterator[list[socket.socket]]:
 
 
 def _fronts(
-    doors: list[socket.socket], host: str, address: Address, base: dict[str, str], logs: Path
+    doors: list[socket.socket], host: str, port: int, address: Address, base: dict[str, str], logs: Path
 ) -> tuple[Part, ...]:
     if address.ask_url is None or address.page_url is None:
         return ()
-    page = page_environment(base, address.ask_url, address.ui_url)
+    # Of a server that is open to others, browsers elsewhere want no address of this machine alone.
+    page = page_environment(base, address.ask_url, _url(host, port))
     return (
         api_part(doors[0], host, api_environment(base), logs, address.ask_url),
         page_part(doors[1], host, page, logs, address.page_url),
@@ -221,10 +222,13 @@ def _refusal(host: str, port: int, error: OSError) -> AddressTaken:
 
 def _address(host: str, port: int, doors: list[socket.socket]) -> Address:
     reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    root = f"http://[{reached}]" if ":" in reached else f"http://{reached}"
-    ask_url, page_url = (f"{root}:{door.getsockname()[1]}" for door in doors) if doors else (None, None)
-    server = f"{root}:{port}"
+    ask_url, page_url = (_url(reached, door.getsockname()[1]) for door in doors) if doors else (None, None)
+    server = _url(reached, port)
     return Address(api_url=f"{server}/api", ui_url=server, pid=os.getpid(), ask_url=ask_url, page_url=page_url)
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 @contextmanager

@@ -118,7 +118,7 @@ def _workers(client: SyncPrefectClient) -> Iterator[Row]:
                 "worker": worker.name,
                 "pool": pool.name,
                 "status": worker.status.value.lower(),
-                "last seen": worker.last_heartbeat_time,
+                "last_seen": worker.last_heartbeat_time,
             }
 
 
@@ -127,10 +127,10 @@ def _last_run(client: SyncPrefectClient, name: str, deployment: DeploymentRespon
     run = _first(client, deployment, FlowRunSort.START_TIME_DESC, started)
     return {
         "deployment": name,
-        "last run": run.name if run else None,
+        "last_run": run.name if run else None,
         "state": run.state_name if run else None,
         "started": run.start_time if run else None,
-        "took s": round(run.total_run_time.total_seconds()) if run else None,
+        "took_s": round(run.total_run_time.total_seconds()) if run else None,
     }
 
 

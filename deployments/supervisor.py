@@ -27,7 +27,7 @@ SWEEP_S = 15.0
 PATIENCE_S = 30.0
 """How long a flow may take to write its checkpoint and report when everything stops."""
 MANY_DEATHS, DEATHS_WINDOW_S = 5, 120.0
-"""A part that dies this often in that time is given up."""
+"""A part that dies this often in that time is given up, and all others with it, unless it is a front."""
 LOG_BYTES = 10 * 2**20
 _TITLES = {SERVER: "the Prefect server", API: "the HTTP API", PAGE: "the page"}
 
@@ -147,9 +147,9 @@ class Supervisor:
             self._wait(lambda url=front.health: _answers(url), f"{front.title} does not answer")
 
     def watch(self, sweep: Callable[[], Any]) -> None:
-        """Start again what dies, and sweep, until told to stop.
+        """Start again what dies, and sweep, until told to stop. A front that dies over and over is given up alone.
 
-        :raises PartFailed: if a part dies over and over.
+        :raises PartFailed: if another part does.
         """
         threading.Thread(target=self._sweep_on, args=(sweep,), daemon=True).start()
         while not self.stopping.is_set():
@@ -165,7 +165,14 @@ class Supervisor:
         if self.stopping.is_set() or part.process is None:
             return
         code = part.process.returncode
-        part.count_death()
+        try:
+            part.count_death()
+        except PartFailed as error:
+            if part not in self.fronts:
+                raise
+            # What runs behind it, such as a training of hours, needs neither the API nor the page.
+            logger.error("%s; it is given up and all else goes on: `ragloop up` anew starts it again", error)
+            return
         how = f"signal {-code}" if code < 0 else f"code {code}"
         logger.warning("%s ended (%s): starting it again", part.title, how)
         moment = datetime.now(UTC)
@@ -258,7 +265,7 @@ def _answers(url: str) -> bool:
     import httpx
 
     try:
-        return httpx.get(url, timeout=2).is_success
+        return httpx.get(url, timeout=2, trust_env=False).is_success  # no proxy knows this machine's own ports
     except httpx.HTTPError:
         return False
 

@@ -14,7 +14,7 @@ from rag.workspace import Workspace
 from storage.release import Evaluation, Promotion, Release, ReleaseState
 
 SHOWN = 50
-"""Releases and changes of a collection at most, the last."""
+"""Releases and changes of a collection, the last; what serves and what it replaced are told besides."""
 
 
 class Judged(BaseModel):
@@ -62,12 +62,15 @@ class Learning(BaseModel):
 def learning(space: Workspace, collection: str) -> Learning:
     """Return what a collection has learned; nothing if it is not known."""
     judgements = space.registry.judgements(collection)
-    releases = space.registry.list(collection)[-SHOWN:]
+    releases, changes = space.registry.list(collection), space.registry.history(collection)
+    told: set[int | None] = {each.id for each in releases[-SHOWN:]}
+    if changes:
+        told |= {changes[-1].release_id, changes[-1].previous_id}
     return Learning(
         collection=collection,
         feedback=waiting_in(space.database, collection, space.settings.feedback_threshold),
-        releases=tuple(_learned(release, judgements.get(release.id)) for release in releases),
-        changes=tuple(space.registry.history(collection)[-SHOWN:]),
+        releases=tuple(_learned(release, judgements.get(release.id)) for release in releases if release.id in told),
+        changes=tuple(changes[-SHOWN:]),
     )
 
 

@@ -14,6 +14,7 @@ from app.api import (
     explain,
     feedback,
     health,
+    keys,
     learning,
     monitoring,
     openai_chat,
@@ -53,6 +54,7 @@ def create_app(service: Service) -> FastAPI:
         releases,
         experiments,
         monitoring,
+        keys,
         health,
     ):
         app.include_router(part.routes)
@@ -66,6 +68,6 @@ def create_app(service: Service) -> FastAPI:
             allow_origins=origins,
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["Authorization", "X-Request-ID"],
-            expose_headers=["Retry-After", "X-Request-ID"],
+            expose_headers=["Retry-After", "X-Passage-Marked", "X-Passage-Pages", "X-Request-ID"],
         )
     return app

@@ -13,13 +13,13 @@ from app.api.dependencies import CollectionName, CollectionReader, CollectionTra
 from app.api.errors import Missing
 from rag.corpus.artifact import active_documents
 from rag.corpus.extract import media_type_of
+from rag.corpus.files import MAX_NAME, check_name
 from rag.deletion import Deletion, delete_document
 from rag.errors import UnreadableDocument
 from storage.upload import UploadState
 
 routes = APIRouter(tags=["documents"])
 
-_MAX_NAME = 500
 _FORM = {
     "content": {
         "multipart/form-data": {
@@ -98,7 +98,7 @@ def list_documents(collection: CollectionName, caller: CollectionReader) -> list
 @routes.delete("/collections/{collection}/documents/{name:path}")
 def delete(
     collection: CollectionName,
-    name: Annotated[str, Path(min_length=1, max_length=_MAX_NAME, pattern=r"^[^\x00]+$")],
+    name: Annotated[str, Path(min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00]+$")],
     caller: CollectionTrainer,
 ) -> Deletion:
     """Delete a document with all its versions, vectors, remembered answers and training pairs, at once.
@@ -131,13 +131,6 @@ async def _file_of(request: Request, max_bytes: int) -> tuple[str, bytes]:
     if not isinstance(file, UploadFile):
         raise HTTPException(422, "the form has no file: curl -F file=@handbook.pdf")
     name = (given if isinstance(given, str) else file.filename or "").replace("\\", "/")
-    if (
-        not 0 < len(name) <= _MAX_NAME
-        or any(part in ("", ".", "..") for part in name.split("/"))
-        or not name.isprintable()
-    ):
-        raise UnreadableDocument(
-            f"a document cannot be called {name[:80]!r}: give a plain name of up to {_MAX_NAME} letters"
-        )
+    check_name(name)
     media_type_of(name)
     return name, await file.read()

@@ -37,6 +37,13 @@ EXIT_CODES = (
     "to do; 130 cut short by Ctrl-C."
 )
 
+SERVER_EXIT_CODES = (
+    "Exit codes: 0 stopped, by Ctrl-C or SIGTERM; 1 broken off; 2 refused, and a line on standard error says why and "
+    "what to do."
+)
+_SERVERS = {"up", "serve", "page"}
+"""They run until they are told to stop."""
+
 app = typer.Typer(
     name="ragloop",
     help="Answers from your documents, and a loop that makes them better.",
@@ -54,8 +61,10 @@ app.add_typer(keys.commands, name="keys")
 app.add_typer(pairs.commands, name="pairs")
 app.add_typer(releases.commands, name="releases")
 for _added in app.registered_groups:
+    _added.epilog = EXIT_CODES
     for _command in _added.typer_instance.registered_commands:
-        _command.epilog = EXIT_CODES
+        _of_server = _command.callback is not None and _command.callback.__name__ in _SERVERS
+        _command.epilog = SERVER_EXIT_CODES if _of_server else EXIT_CODES
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -100,6 +109,7 @@ def _settings_error(error: ValueError) -> str | None:
 
     if not isinstance(error, ValidationError) or error.title != "Settings":
         return None
-    first = error.errors()[0]
-    name = "RAGLOOP_" + "_".join(str(part) for part in first["loc"]).upper()
-    return f"{name} is set to {first['input']!r}, which cannot be used: {first['msg']}"
+    from app.doctor import settings_fault
+
+    fault = settings_fault(error)
+    return f"{fault.what}: {fault.mend}"

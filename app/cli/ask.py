@@ -43,6 +43,7 @@ def ask(
 ) -> None:
     """Answer a question from the documents, with its sources."""
     require_question(question, "ragloop ask", as_json)
+    from app.output import say_aside
     from rag.answering.answer import Way
     from rag.answering.engines import Engines
     from rag.answering.sampling import Sampling
@@ -51,6 +52,7 @@ def ask(
     logging.getLogger("rag.answering").setLevel(logging.ERROR)  # each answer says who did not speak, and why
     space = open_workspace()
     found = named_release(space, collection, release)
+    say_aside("loading…")
     engines = Engines(space, chosen_config(space, None))
     engine = engines.open(found, Way(way) if way else None)
     sampling = Sampling(temperature=temperature, top_p=top_p, max_new_tokens=max_new_tokens)

@@ -175,10 +175,10 @@ def compare(
     People's wordings that calibrate the router are shown, and do not count in the whole.
     """
     from app.cli.ephemeral import start_server
-    from app.output import say_steps, show_rows
+    from app.output import say_steps, show_facts, show_rows
     from rag.chat.serving import compared_release
     from rag.evaluation.comparison import load_comparison
-    from rag.evaluation.tables import cost_rows, way_rows
+    from rag.evaluation.tables import cost_rows, cost_values, way_rows, way_values
 
     space = open_workspace()
     chosen = chosen_profile(space, profile)
@@ -193,8 +193,8 @@ def compare(
     title = f"ways to answer of release {chosen_release.id} of {collection}"
     picture.write_bytes(ways_picture(reports, title))
     if as_json:
-        facts = {"release_id": chosen_release.id, "questions": way_rows(reports), "costs": cost_rows(reports)}
-        print(json.dumps(facts | {"picture": str(picture)}, indent=2))
+        facts = {"release_id": chosen_release.id, "questions": way_values(reports), "costs": cost_values(reports)}
+        show_facts(facts | {"picture": picture}, as_json)
         return
     show_rows(way_rows(reports), title, as_json=False)
     show_rows(cost_rows(reports), "to a whole answer; memory is what this process grew by", as_json=False)

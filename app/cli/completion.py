@@ -1,5 +1,9 @@
-"""What the shell offers at TAB: names and ids out of the home; in silence nothing, where there is none."""
+"""What the shell offers at TAB: names and ids out of the home; in silence nothing, where there is none.
 
+Shells put an offer unquoted into a command, so a name is offered only if it is one plain word to each of them.
+"""
+
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -10,6 +14,8 @@ if TYPE_CHECKING:
 
 Offer = str | tuple[str, str]
 """A value, or a value and what it is."""
+_PLAIN_WORD = re.compile(r"(?!-)[\w./+,%-]+")
+_NOT_PLAIN = re.compile(r"[^\w ./+,%:;-]+")
 
 
 def collections() -> list[Offer]:
@@ -26,17 +32,21 @@ def collections() -> list[Offer]:
 
 
 def documents(ctx: typer.Context) -> list[Offer]:
-    """Return the names of the collection's documents."""
+    """Return the names of the collection's documents that need no quotes."""
     from rag.corpus.artifact import active_documents
 
-    return _offers(lambda space: [row.name for row in active_documents(space.database, _collection(ctx))])
+    def names(space: "Workspace") -> list[Offer]:
+        found = active_documents(space.database, _collection(ctx))
+        return [row.name for row in found if _PLAIN_WORD.fullmatch(row.name)]
+
+    return _offers(names)
 
 
 def release_ids(ctx: typer.Context) -> list[Offer]:
     """Return the ids of the collection's releases, newest first, each with its state and why it has it."""
     return _offers(
         lambda space: [
-            (str(release.id), f"{release.state.value.replace('_', ' ')}: {release.reason}")
+            (str(release.id), _NOT_PLAIN.sub(" ", f"{release.state.value.replace('_', ' ')}: {release.reason}"))
             for release in reversed(space.registry.list(_collection(ctx)))
         ]
     )

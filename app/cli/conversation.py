@@ -40,10 +40,27 @@ def asked(text: str, history: "Sequence[Turn]", documents: tuple[str, ...] = ())
 
     from rag.answering.answer import Question
 
+    if not _is_text(text):
+        raise RagloopError("the question holds bytes that are no UTF-8: type it anew, or save its file as UTF-8")
     try:
         return Question(text=text, history=tuple(history), documents=documents)
     except ValidationError as error:
-        raise RagloopError(f"the question cannot be taken: {error.errors()[0]['msg']}") from None
+        [first, *_] = error.errors()
+        if first["loc"] == ("text",) and first["type"] == "string_too_long":
+            longest = first["ctx"]["max_length"]
+            raise RagloopError(
+                f"the question has {len(text)} characters: ask in {longest} characters or fewer"
+            ) from None
+        raise RagloopError(f"the question cannot be taken ({first['msg']}): put it in other words") from None
+
+
+def _is_text(text: str) -> bool:
+    """Say whether a shell has given characters alone; other bytes come as halves of characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def converse(question: str | None, reply: "Callable[[Question], str]", documents: tuple[str, ...] = ()) -> None:

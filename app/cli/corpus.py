@@ -27,7 +27,7 @@ def ingest(
 ) -> None:
     """Add documents; search finds them at once. Exit code 2 if a file was refused; the others are in."""
     from app.cli.ephemeral import start_server
-    from app.output import say_steps, show_facts
+    from app.output import say_aside, say_steps, show_facts, show_json
     from rag.corpus.files import find_documents
 
     sources = [path if "://" in path else str(Path(path).absolute()) for path in paths]
@@ -42,16 +42,14 @@ def ingest(
     summary = outcome.summary
     for reason in summary.refused.values():
         complain(reason)
-    facts = {
-        "added": len(summary.added),
-        "updated": len(summary.updated),
-        "unchanged": len(summary.unchanged),
-        "refused": len(summary.refused),
-        "skipped": summary.skipped,
-        "chunks": summary.chunks,
-        "release": outcome.release_id,
-    }
-    show_facts(facts, as_json)
+    if as_json:
+        refused = [{"name": name, "reason": reason} for name, reason in summary.refused.items()]
+        show_json(summary.model_dump() | {"refused": refused, "release": outcome.release_id})
+    else:
+        if summary.skipped:
+            say_aside(f"skipped, hidden or of no known kind: {', '.join(summary.skipped)}")
+        counts = {name: len(getattr(summary, name)) for name in ("added", "updated", "unchanged", "refused", "skipped")}
+        show_facts(counts | {"chunks": summary.chunks, "release": outcome.release_id}, as_json=False)
     if summary.refused:
         raise typer.Exit(2)
 
@@ -136,8 +134,8 @@ def search(
         raise RagloopError("the question is empty: give some words to search for")
     if out is not None and not out.absolute().parent.is_dir():
         raise RagloopError(f"{out}: the folder {out.absolute().parent} is not there: make it first")
-    from app.output import show_done, show_rows
-    from app.searching import as_query, hit_fields, hit_row, write_run
+    from app.output import say_aside, show_done, show_rows
+    from app.searching import as_query, hit_facts, hit_row, write_run
     from rag.pairs.questions_file import read_search_questions
     from rag.releases import open_retriever
     from rag.retrieval.query import Query
@@ -145,6 +143,7 @@ def search(
     only = (document,) if document else ()
     queries = [as_query(q, only) for q in read_search_questions(questions)] if questions else []
     space = open_workspace()
+    say_aside("loading…")
     retriever = open_retriever(space, collection, release, chosen_config(space, None))
     if out is not None:
         write_run(out, retriever, queries, top_k)
@@ -152,5 +151,5 @@ def search(
         show_done(said, {"questions": len(queries), "file": out}, as_json)
         return
     hits = retriever.search(Query(id="terminal", question=question or "", restrict_to=only), top_k)
-    rows = [hit_fields(hit) | {"passage": hit.passage} if as_json else hit_row(hit) for hit in hits]
+    rows = [hit_facts(hit) if as_json else hit_row(hit) for hit in hits]
     show_rows(rows, f"release: {release}", as_json)

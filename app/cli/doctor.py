@@ -24,12 +24,12 @@ def doctor(as_json: AsJson = False) -> None:
     """Find what is missing, and say the command that mends it; exit code 2 if something has to be mended."""
     from rich.text import Text
 
-    from app.doctor import State, run_checks, standing_checks
+    from app.doctor import State, read_settings, run_checks, standing_checks
     from app.output import show_rows
-    from rag.settings import Settings
 
-    settings = Settings()
-    found = run_checks(standing_checks(settings) | _running_checks(settings.home.expanduser().absolute()))
+    settings, read = read_settings()
+    checks = standing_checks(settings) | _running_checks(settings.home.expanduser().absolute())
+    found = {"settings": read} | run_checks(checks)
     rows = [
         {
             "check": name,

@@ -1,6 +1,5 @@
 """Measure a release: what it finds, and what it answers."""
 
-import json
 import os.path
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -141,14 +140,14 @@ class _Asked(NamedTuple):
 
     def answers(self, generator: "GeneratorKind | None", as_json: bool) -> "ArtifactRef":
         """Have it answer, show what that is worth, and return the answers."""
-        from app.output import show_facts, show_rows
+        from app.output import show_facts, show_json, show_rows
         from rag.evaluation.answer_tables import answer_rows, answering_facts, answering_rows, answers_summary
         from rag.evaluation.judged_artifact import load_measured
 
         measured = self._answered_file(generator) if self.file else self._answered_set(generator)
         report, judged = load_measured(self.space.artifacts, measured)
         if as_json:
-            print(json.dumps(answers_summary(report, judged), indent=2))
+            show_json(answers_summary(report, judged))
             return measured.answers
         show_rows(answer_rows(report, judged), f"answers of {self.title}", as_json=False)
         show_rows(answering_rows(report), "to a whole answer", as_json=False)
@@ -158,7 +157,7 @@ class _Asked(NamedTuple):
     def found(self, ranker: "Ranker | None", as_json: bool) -> "ArtifactRef | None":
         """Have it search, show what that is worth, and return the report unless it is on somebody else's folder."""
         from app.cli.ephemeral import start_server
-        from app.output import show_rows
+        from app.output import show_json, show_rows
         from rag.evaluation.artifact import load_report
         from rag.evaluation.foreign_sets import foreign_retrieval
         from rag.evaluation.tables import left_out_note, report_rows, report_summary
@@ -173,7 +172,7 @@ class _Asked(NamedTuple):
             made = flow(self.release.collection, self.profile, str(self.release.id), self.version, ranker)
             report = load_report(self.space.artifacts, made)
         if as_json:
-            print(json.dumps(report_summary(report), indent=2))
+            show_json(report_summary(report))
             return made
         show_rows(report_rows(report), self.title, as_json=False)
         print(f"general set hit@1 {report.general_hit1:.3f}; p95 {report.latency_p95_ms} ms to retrieve")

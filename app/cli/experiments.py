@@ -79,7 +79,7 @@ def status(experiment: ExperimentId = None, collection: Collection = "default", 
     space = open_workspace()
     seen = looked(space.database, get_experiment(space.database, collection, experiment))
     if as_json:
-        print(json.dumps(seen.model_dump(mode="json"), indent=2))
+        show_facts(seen.model_dump(), as_json)
         return
     show_facts(_facts(seen), as_json=False)
     if seen.look:

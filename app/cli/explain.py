@@ -9,7 +9,8 @@ from app.cli.conversation import asked, require_question
 from app.cli.options import AsJson, Collection, OnlyDocuments, ReleaseName, WayName, chosen_config, open_workspace
 
 if TYPE_CHECKING:
-    from rag.answering.answer import Statement
+    from collections.abc import Sequence
+
     from rag.answering.explanation import Explanation, Seen
     from rag.retrieval.stages import Place
 
@@ -57,9 +58,13 @@ def _show(told: "Explanation") -> None:
 
     print(f"{told.diagnosis}\n")
     show_facts(_facts(told), as_json=False)
-    words = [{"word": word.word, "tells": f"{word.weight:.2f}", "passages": word.passages} for word in told.words]
+    words = [
+        {"word": word.word, "tells": "nothing" if word.common else f"{word.weight:.2f}", "passages": word.passages}
+        for word in told.words
+    ]
     said = [
-        {"statement": each.text, "support": f"{each.support:.2f}", "sources": _marks(each)} for each in told.statements
+        {"statement": each.text, "support": f"{each.support:.2f}", "sources": _marks(each.citations) or "nothing"}
+        for each in told.statements
     ]
     for rows, title in (
         (words, "words of the question, by what they tell"),
@@ -77,7 +82,7 @@ def _facts(told: "Explanation") -> dict[str, Any]:
         "answer": told.text,
         "release": f"{told.release_id} of {told.collection}",
         **told.models,
-        "asked in turn": ", ".join(told.generators) or "nobody",
+        "can be asked": ", ".join(told.generators) or "nobody",
         "searched": "; ".join(f"{text} (weight {share:g})" for text, share in searched.texts.items()),
         "reads alone as": searched.standing if searched.standing != told.question else None,
         "expansion": searched.expansion,
@@ -94,7 +99,8 @@ def _facts(told: "Explanation") -> dict[str, Any]:
 
 def _passage_row(seen: "Seen") -> dict[str, Any]:
     return {
-        "given as": "" if seen.number is None else f"[{seen.number}]" + " cited" * seen.cited,
+        "cited as": _marks(seen.citations),
+        "given": "" if seen.number is None else seen.number,
         "words": _place(seen.words),
         "meaning": _place(seen.meaning),
         "mixed": _place(seen.mixed),
@@ -109,5 +115,5 @@ def _place(place: "Place | None") -> str:
     return "" if place is None else f"{place.rank}: {place.score:.2f}"
 
 
-def _marks(statement: "Statement") -> str:
-    return " ".join(f"[{number}]" for number in statement.citations) or "nothing"
+def _marks(citations: "Sequence[int]") -> str:
+    return " ".join(f"[{number}]" for number in citations)

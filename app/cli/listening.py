@@ -1,6 +1,7 @@
 """An ASGI application as a process that listens, until it is told to stop."""
 
 import errno
+import os
 import signal
 import socket
 from typing import TYPE_CHECKING, Annotated, Any
@@ -38,8 +39,9 @@ def _bound(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
+        why = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)  # without "while"
         remedy = "stop what listens there, or give another --port" if taken else "give another --host or --port"
-        raise RagloopError(f"cannot listen on {host}:{port} ({error.strerror}): {remedy}") from error
+        raise RagloopError(f"cannot listen on {host}:{port} ({why}): {remedy}") from error
 
 
 def run_app(app: "ASGIApp", listening: socket.socket, host: str, **settings: Any) -> None:

@@ -79,7 +79,7 @@ def _retrain_remotely(collection: str, profile: str | None, shuffle_labels: bool
             line = f"{state.timestamp.astimezone():%H:%M:%S}  {now.name}  {state.name}  {state.message or ''}"
             typer.echo(line.rstrip(), err=as_json)
         if as_json:
-            show_facts(facts | {"state": state.name}, as_json)
+            show_facts(facts | {"state": state.name, "reason": state.message or None}, as_json)
         if not state.is_completed():
             raise typer.Exit(1)
 

@@ -57,8 +57,9 @@ def up(
 
 
 def _show_address(address: "Address") -> None:
-    fronts = f"\nask  {address.ask_url}\npage {address.page_url}" if address.page_url else ""
-    print(f"api  {address.api_url}\nui   {address.ui_url}{fronts}\nready", flush=True)
+    urls = {"server": address.api_url, "ui": address.ui_url, "api": address.ask_url, "page": address.page_url}
+    said = [f"{name:<6} {url}" for name, url in urls.items() if url]
+    print("\n".join([*said, "ready"]), flush=True)
 
 
 def _keep_log(path: Path) -> None:
@@ -82,7 +83,7 @@ class OwnerLog(RotatingFileHandler):
 def status(as_json: AsJson = False) -> None:
     """Show the server, pools, workers and last runs, what serves, and the feedback that waits."""
     from app.cli.ephemeral import use_running_server
-    from app.output import show_rows
+    from app.output import show_facts, show_rows
 
     space = open_workspace()
     use_running_server(space.home)
@@ -90,11 +91,13 @@ def status(as_json: AsJson = False) -> None:
 
     seen = look(space)
     seen.server = seen.server.rstrip("/")
+    ui = seen.server.removesuffix("/api") if seen.server.startswith("http") else None
+    facts = {"server": seen.server, "ui": ui} | seen.model_dump()
     if as_json:
-        print(seen.model_dump_json(indent=2))
+        show_facts(facts, as_json)
         return
-    for name in ("server", "api", "page", "nightly", "device"):
-        if said := getattr(seen, name):
+    for name in ("server", "ui", "api", "page", "nightly", "device"):
+        if said := facts[name]:
             print(f"{name:<8} {said}")
     for title, rows in seen.tables.items():
         show_rows(rows, title, as_json=False, empty="none")

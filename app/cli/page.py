@@ -27,15 +27,35 @@ def page(
         Path | None,
         typer.Option(
             envvar="RAGLOOP_PAGE_KEY_FILE",
-            help="File with the key that all who open the page ask with; else each signs in with a key.",
+            help="File with the key that all who open the page ask with, under names that they give in its sidebar; "
+            "else each signs in with a key.",
         ),
     ] = None,
+    prefect: Annotated[
+        str | None,
+        typer.Option(
+            envvar="RAGLOOP_PAGE_PREFECT",
+            help="Address of Prefect's UI, for links to retrainings; http://0.0.0.0:4200 for port 4200 of this host.",
+        ),
+    ] = None,
+    origins: Annotated[
+        str,
+        typer.Option(
+            envvar="RAGLOOP_PAGE_ORIGINS",
+            help="Where browsers reach it besides, as through a proxy: https://rag.example, more after commas.",
+        ),
+    ] = "",
     descriptor: Descriptor = None,
 ) -> None:
     """Show the page in the browser, until Ctrl-C: documents, questions, sources, feedback, and what is learned."""
-    if not api.startswith(("http://", "https://")):
-        raise RagloopError(f"{api!r} is no address of an API: give --api as http://127.0.0.1:8000")
+    _require_url(api, "an API", "--api", "http://127.0.0.1:8000")
+    own = [each.strip().rstrip("/") for each in origins.split(",") if each.strip()]
+    for each in own:
+        _require_url(each, "a page", "--origins", "https://rag.example")
     os.environ["RAGLOOP_PAGE_API"] = api
+    if prefect:
+        _require_url(prefect, "Prefect's UI", "--prefect", "http://127.0.0.1:4200")
+        os.environ["RAGLOOP_PAGE_PREFECT"] = prefect.rstrip("/")
     if api_key_file is not None:
         _require_key(api_key_file)
         os.environ["RAGLOOP_PAGE_KEY_FILE"] = str(api_key_file.expanduser().absolute())
@@ -44,8 +64,13 @@ def page(
     listening = listen(host, port, descriptor)
     from app.page.server import page_app
 
-    app = page_app(host, listening.getsockname()[1])
+    app = page_app(host, listening.getsockname()[1], own, shared_key=api_key_file is not None)
     run_app(app, listening, host, ws="websockets-sansio", timeout_graceful_shutdown=_GRACE_S)
+
+
+def _require_url(url: str, what: str, option: str, example: str) -> None:
+    if not url.startswith(("http://", "https://")):
+        raise RagloopError(f"{url!r} is no address of {what}: give {option} as {example}")
 
 
 def _require_key(path: Path) -> None:

@@ -1,12 +1,16 @@
 """Real and synthetic questions."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.cli.options import AsJson, Collection, ProfileName, chosen_config, complain, open_workspace
 from storage.errors import RagloopError
+
+if TYPE_CHECKING:
+    from rag.pairs.collection import ImportSummary
+    from rag.pairs.harvest import HarvestSummary
 
 commands = typer.Typer(help="Real and synthetic questions.", no_args_is_help=True)
 
@@ -18,7 +22,6 @@ def import_pairs(
     as_json: AsJson = False,
 ) -> None:
     """Take real questions and tie each to the passage that answers it; what cannot be tied is refused by name."""
-    from app.output import show_facts
     from rag.pairs.collection import import_questions, load_alignable
     from rag.pairs.questions_file import read_questions
 
@@ -26,10 +29,7 @@ def import_pairs(
     space = open_workspace()
     known = load_alignable(space.artifacts, space.database, collection)
     summary = import_questions(space.database, space.sealer, collection, questions, known)
-    for reason in summary.refused:
-        complain(reason)
-    facts = {"imported": summary.imported, "duplicates": summary.duplicates, "refused": len(summary.refused)}
-    show_facts(facts, as_json)
+    _show_summary(summary, as_json)
     if summary.refused:
         raise typer.Exit(2)
 
@@ -41,14 +41,21 @@ def harvest_log(
     as_json: AsJson = False,
 ) -> None:
     """Take the questions of a chat log whose answers stand in the documents; the others are refused by line."""
-    from app.output import show_facts
     from rag.pairs.harvest import harvest
     from rag.pairs.json_lines import file_lines
 
     summary = harvest(open_workspace(), collection, file_lines(file), str(file))
+    _show_summary(summary, as_json)
+
+
+def _show_summary(summary: "ImportSummary | HarvestSummary", as_json: bool) -> None:
+    """Say line by line what was refused, and count the rest."""
+    from app.output import show_facts
+
     for reason in summary.refused:
         complain(reason)
-    show_facts(summary.model_dump() | {"refused": len(summary.refused)}, as_json)
+    counts = summary.model_dump() | {"refused": len(summary.refused)}
+    show_facts(summary.model_dump() if as_json else counts, as_json)
 
 
 @commands.command("candidates")
@@ -71,7 +78,8 @@ def candidates(
         summary = accept_candidates(space, collection, config, None if accept_all else accept)
         for reason in summary.refused:
             complain(reason)
-        show_facts({"accepted": summary.imported, "refused": len(summary.refused)}, as_json)
+        refused = list(summary.refused) if as_json else len(summary.refused)
+        show_facts({"accepted": summary.imported, "refused": refused}, as_json)
         return
     rows = [
         {
@@ -174,7 +182,7 @@ def dropped(
             "question": pair.question,
             "answer": pair.answer,
             "document": pair.document,
-            "what was found": pair.detail,
+            "what_was_found": pair.detail,
         }
         for pair in load_dropped(space.artifacts, made.pairs)
         if pair.reason in wanted

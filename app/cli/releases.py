@@ -1,6 +1,5 @@
 """What serves, what did, and what was kept out."""
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,6 +8,8 @@ from app.cli import completion
 from app.cli.options import AsJson, Collection, chosen_config, open_workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rag.evaluation.gate import Verdict
     from storage.release import Release
 
@@ -43,8 +44,8 @@ def show_release(
     judgement = last_judgement(space, found)
     trained_on: dict[str, int] | None = space.artifacts.facts(found.embedder).get("trained_on")
     if as_json:
-        verdict = judgement.model_dump(mode="json", exclude={"id", "release_id"}) if judgement else None
-        print(json.dumps(found.model_dump(mode="json") | {"trained_on": trained_on, "verdict": verdict}, indent=2))
+        verdict = judgement.model_dump(exclude={"id", "release_id"}) if judgement else None
+        show_facts(found.model_dump() | {"trained_on": trained_on, "verdict": verdict}, as_json)
         return
     parts = {
         "embedder": found.embedder,
@@ -53,6 +54,7 @@ def show_release(
         "chat_model": found.chat_model,
     }
     facts = found.model_dump(mode="json", exclude={"config", "lineage", *parts})
+    facts["answering"] = _in_words(found.answering)
     facts |= {name.replace("_", " "): part.uri for name, part in parts.items() if part}
     facts |= {
         f"from {name}": ref["uri"]
@@ -112,6 +114,19 @@ def rollback(
             print(said)
     if as_json:
         show_facts(_row(now) | {"models_of": back.id}, as_json)
+
+
+def _in_words(settings: "Mapping[str, Any]") -> str:
+    """Return the settings that are given, with those within others in brackets."""
+    said = []
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            value = f"({_in_words(value)})"
+        elif isinstance(value, list | tuple):
+            value = " + ".join(map(str, value)) or "none"
+        if value is not None:
+            said.append(f"{name.replace('_', ' ')} {value}")
+    return ", ".join(said)
 
 
 def _row(release: "Release") -> dict[str, Any]:

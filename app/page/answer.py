@@ -22,10 +22,11 @@ def show(api: Api, asked: Json, way: str | None, answer: Json) -> None:
     :param way: the way that was asked for; None if the release decided.
     :param answer: what /ask told, or its error.
     """
-    if way:
-        st.caption(label(WAY_NAMES.get(way, way)))
+    asked = asked | ({"way": way} if way else {})
     if "error" in answer:
         problem(answer["error"])
+        with st.expander("Why no answer?"):
+            explanation.offer(api, asked, f"error-{id(answer)}")
         return
     st.text(answer["text"])
     if answer["citations"]:
@@ -34,7 +35,7 @@ def show(api: Api, asked: Json, way: str | None, answer: Json) -> None:
     with st.expander("Why this answer?"):
         for line in reasons(way, answer):
             st.text(line)
-        explanation.offer(api, asked | ({"way": way} if way else {}), answer["id"])
+        explanation.offer(api, asked, answer["id"], answer["release_id"])
 
 
 def reasons(way: str | None, answer: Json) -> list[str]:
@@ -64,9 +65,10 @@ def _sources(api: Api, answer: Json) -> None:
             reactions.note_opened(api, answer, by_number[number])
 
     def name(number: int) -> str:
-        return label(f"[{number}] {by_number[number]['document']}, page {by_number[number]['page_no']}", 60)
+        document, page_no = by_number[number]["document"], by_number[number]["page_no"]
+        return f"{label(f'[{number}] {document}', 50)}, page {page_no}"
 
     key = f"source-{answer['id']}"
     number = st.pills("Sources", list(by_number), format_func=name, key=key, on_change=opened)
-    if number:
-        source.show(api, answer["collection"], by_number[number])
+    with st.container():  # it keeps its place while it is empty: what follows would be drawn anew, and fold
+        source.show(api, answer, by_number.get(number))

@@ -1,9 +1,9 @@
 """The conversation: a question in, its answer as it is made, and what was said before."""
 
-from collections.abc import Iterator, Mapping
-from queue import SimpleQueue
+import time
+from collections.abc import Iterable
 from threading import Thread
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 
@@ -18,6 +18,8 @@ _SHOWN = 4
 """Questions with their answers that are drawn unless a person wants more."""
 _LAST_SAID = 20
 """Messages of the conversation that go along with a question."""
+_LOOK_S = 0.1
+"""Between two looks at answers that are being made."""
 _WAY, _QUESTION = "way", "question"
 _AUTOMATIC, _SIDE_BY_SIDE = "Automatic", "Side by side"
 WAYS = {"rag": "From passages", "chat": "Fine-tuned memory", "hybrid": "Hybrid"}
@@ -26,10 +28,19 @@ _ASKED_AS = {"rag": "rag", "chat": "closed-book", "hybrid": "hybrid"}
 """And what /ask calls them."""
 
 
-def show(api: Api, collection: str, ways: Ways | None) -> None:
+class _Coming(NamedTuple):
+    """An answer that is being made, and the place that is kept for it."""
+
+    turn: Json
+    way: str | None
+    place: Any
+
+
+def show(api: Api, collection: str, ways: Ways | None, beside: Any) -> None:
     """Show the conversation and take the next question.
 
     :param ways: in which the collection can be asked; None if nothing serves it yet.
+    :param beside: the container for what is chosen.
     """
     st.title("Ask your documents")
     there = tried(api.documents, collection)
@@ -40,26 +51,27 @@ def show(api: Api, collection: str, ways: Ways | None) -> None:
     if ways is None and not said:
         documents.first_steps(api, collection)
         return
-    with st.sidebar:
+    with st.container():  # it keeps its place while it is empty
+        documents.show_uploads(api, collection)
+    with beside:
         chosen = _choose_ways(ways or {})
-        only = st.multiselect("Look only in", [each["name"] for each in there], placeholder="All documents")
+        only = _choose_documents(collection, [each["name"] for each in there])
         tells = any(told for way, told in (ways or {}).items() if _ASKED_AS.get(way) in chosen)
         settings = model_settings.choose(tells)
         nothing = not said and collection not in _held()
         st.button("New conversation", on_click=said.clear, icon=":material/add_comment:", disabled=nothing)
-    _show_turns(api, collection)
     st.chat_input("Ask about the documents", key=_QUESTION, on_submit=_hold, args=(collection,))
     question = _held().pop(collection, None)
-    if question is None:
-        return
-    if wrong := _wrong(question):
+    wrong = None if question is None else _wrong(question)
+    if question is not None and wrong is None:
+        asked = {"question": question, "collection": collection, "documents": only, "history": _history(said)}
+        said.append({"asked": asked | settings | session.user(), "ways": chosen, "answers": {}, "coming": {}})
+        _begin(api, said[-1], chosen)
+    _show_turns(api, collection)
+    if question is not None and wrong is not None:
         problem(wrong)
         with st.expander("Your question, to copy and shorten", expanded=False):
             st.code(question, language=None, wrap_lines=True, height=200)
-        return
-    asked = {"question": question, "collection": collection, "documents": only, "history": _history(said)}
-    said.append({"asked": asked | settings | session.user(), "ways": chosen, "answers": {}, "begin": True})
-    _show_turn(api, said[-1])
 
 
 def show_said(api: Api, collection: str) -> None:
@@ -95,6 +107,14 @@ def _choose_ways(ways: Ways) -> list[str | None]:
     return names[st.selectbox("Way to answer", list(names), key=_WAY, help=explained)]
 
 
+def _choose_documents(collection: str, names: list[str]) -> list[str]:
+    """Return the documents to look in; none for all."""
+    key = f"only-{collection}"
+    session.recall(key)
+    st.session_state[key] = [name for name in st.session_state.get(key, []) if name in names]
+    return st.multiselect("Look only in", names, key=key, placeholder="All documents")
+
+
 def is_wide() -> bool:
     """Say whether answers stand side by side, and want the width of the window."""
     session.recall(_WAY)
@@ -126,87 +146,86 @@ def _show_turns(api: Api, collection: str) -> None:
     n_earlier = max(len(said) - _SHOWN, 0)
     if n_earlier and st.toggle(f"Show {n_earlier} earlier", key="earlier"):
         n_earlier = 0
-    for turn in said[n_earlier:]:
-        _show_turn(api, turn)
+    _follow(api, [each for turn in said[n_earlier:] for each in _show_turn(api, turn)])
 
 
-def _show_turn(api: Api, turn: Json) -> None:
-    """Show a question and its answers; those that are still to come are asked for first."""
+def _show_turn(api: Api, turn: Json) -> list[_Coming]:
+    """Show a question and its answers; return those that are still to come."""
     with st.chat_message("user"):
         st.text(turn["asked"]["question"])
+    coming = []
     with st.chat_message("assistant"):
-        places = {way: place.empty() for way, place in zip(turn["ways"], _places(turn["ways"]), strict=True)}
-        for way, told in turn["answers"].items():
-            with places[way].container():
-                answer.show(api, turn["asked"], way, told)
-        left = {way: place for way, place in places.items() if way not in turn["answers"]}
-        if turn.pop("begin", False):
-            _stream(api, turn, left)
-        for way, place in left.items():
-            with place.container():
+        for way, column in zip(turn["ways"], _columns(turn), strict=True):
+            with column:
+                if way:
+                    st.caption(label(answer.WAY_NAMES.get(way, way)))
                 if way in turn["answers"]:
-                    answer.show(api, turn["asked"], way, turn["answers"][way])
+                    with st.container():
+                        _show_answer(api, turn, way)
                 else:
-                    st.caption("This answer was interrupted.")
-        if failed := [way for way in places if "error" in turn["answers"].get(way, {"error": "interrupted"})]:
-            st.button("Try again", key=f"again-{id(turn)}", on_click=_again, args=(turn, failed))
+                    coming.append(_Coming(turn, way, st.empty()))
+    return coming
 
 
-def _again(turn: Json, failed: list[str | None]) -> None:
-    for way in failed:
-        turn["answers"].pop(way, None)
-    turn["begin"] = True
+def _columns(turn: Json) -> list[Any]:
+    n_ways = len(turn["ways"])
+    if n_ways == 1:
+        return [st.container()]
+    with st.container(key=f"ways-{id(turn)}"):
+        return list(st.columns(n_ways, gap="medium"))
 
 
-def _places(ways: list[str | None]) -> list[Any]:
-    return list(st.columns(len(ways), gap="medium")) if len(ways) > 1 else [st.container()]
+def _show_answer(api: Api, turn: Json, way: str | None) -> None:
+    told = turn["answers"][way]
+    answer.show(api, turn["asked"], way, told)
+    if "error" in told:
+        st.button("Try again", key=f"again-{id(told)}", on_click=_again, args=(api, turn, way))
 
 
-def _stream(api: Api, turn: Json, left: Mapping[str | None, Any]) -> None:
-    """Show the answers that are left as they are made, each in its place, and keep them in the turn."""
-    places = {}
-    for way, place in left.items():
-        with place.container():
-            if way:
-                st.caption(label(answer.WAY_NAMES.get(way, way)))
-            places[way] = st.empty()
-            places[way].caption("Looking…")
-    told: dict[str | None, str] = dict.fromkeys(left, "")
-    for way, event in _merged({way: api.ask(turn["asked"] | ({"way": way} if way else {})) for way in left}):
-        if isinstance(event, ApiError):
-            turn["answers"][way] = {"error": str(event)}
-            places[way].empty()
-            continue
-        name, data = event
-        if name == "token":
-            told[way] += data["text"]
-            places[way].text(told[way])
-        elif name == "restart":
-            told[way] = ""
-            places[way].caption(label(f"{data['generator']} broke off; another begins…"))
-        elif name == "done":
-            turn["answers"][way] = data
+def _again(api: Api, turn: Json, way: str | None) -> None:
+    if turn["answers"].pop(way, None):  # another window may have been faster
+        _begin(api, turn, [way])
 
 
-def _merged(streams: Mapping[str | None, Iterator[tuple[str, Any]]]) -> Iterator[tuple[str | None, Any]]:
-    """Yield the events of several streams as they come, each with its key; an ApiError ends its stream as an event."""
-    events: SimpleQueue[tuple[str | None, Any]] = SimpleQueue()
+def _begin(api: Api, turn: Json, ways: Iterable[str | None]) -> None:
+    """Have answers made, whoever looks on: a thread for each writes into the turn, which the visit keeps."""
+    for way in ways:
+        turn["coming"][way] = {"text": "", "waits": "Looking…"}
+        Thread(target=_make, args=(api, turn, way), daemon=True).start()
 
-    def read(key: str | None, stream: Iterator[tuple[str, Any]]) -> None:
-        try:
-            for event in stream:
-                events.put((key, event))
-        except ApiError as error:
-            events.put((key, error))
-        finally:
-            events.put((key, None))
 
-    for key, stream in streams.items():
-        Thread(target=read, args=(key, stream), daemon=True).start()
-    left = len(streams)
-    while left:
-        key, event = events.get()
-        if event is None:
-            left -= 1
-        else:
-            yield key, event
+def _make(api: Api, turn: Json, way: str | None) -> None:
+    """Write an answer into its turn as it is made, and at last what became of it."""
+    made: Json = {"error": "This answer was interrupted."}
+    try:
+        for name, data in api.ask(turn["asked"] | ({"way": way} if way else {})):
+            if name == "token":
+                turn["coming"][way]["text"] += data["text"]
+            elif name == "restart":
+                turn["coming"][way] = {"text": "", "waits": f"{data['generator']} broke off; another begins…"}
+            elif name == "done":
+                made = data
+    except ApiError as error:
+        made = {"error": str(error)}
+    finally:
+        turn["answers"][way] = made
+
+
+def _follow(api: Api, coming: list[_Coming]) -> None:
+    """Show answers as they are made, each in its place, until all are whole."""
+    while coming:
+        left = []
+        for each in coming:
+            turn, way, place = each
+            if way in turn["answers"]:
+                with place.container():
+                    _show_answer(api, turn, way)
+                continue
+            left.append(each)
+            so_far = turn["coming"][way]
+            if so_far["text"]:
+                place.text(so_far["text"])
+            else:
+                place.caption(label(so_far["waits"]))
+        coming = left
+        time.sleep(_LOOK_S)

@@ -3,13 +3,16 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import httpx
 
 _BROKEN = "the answer broke off: ask again"
 _TIMEOUT = httpx.Timeout(120, connect=5)
+_NO_PROXY = dict.fromkeys(("all://127.0.0.1", "all://[::1]", "all://localhost"))
+"""An API on this machine is asked directly: a proxy of the environment cannot reach it, and would see the key."""
 
 _DEFAULT_AGAIN = "ragloop"
 """What the collection `default` is called besides, for OpenAI's clients."""
@@ -28,14 +31,24 @@ class ApiError(Exception):
         """The HTTP status; None if the API did not answer."""
 
 
+class PagePicture(NamedTuple):
+    """A page of a PDF."""
+
+    png: bytes
+    marked: bool
+    """Whether any of the passage is marked on it; it is not where the PDF's text reads otherwise here."""
+    pages: list[int]
+    """All that hold some of the passage."""
+
+
 class Api:
     """One person's connection to the API. Every method raises ApiError."""
 
     def __init__(self, url: str, key: str | None = None) -> None:
-        self.url, self.has_key = url.rstrip("/"), bool(key)
+        self.url, self.key = url.rstrip("/"), key
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         try:
-            self._http = httpx.Client(base_url=self.url, headers=headers, timeout=_TIMEOUT)
+            self._http = httpx.Client(base_url=self.url, headers=headers, timeout=_TIMEOUT, mounts=_NO_PROXY)
         except (httpx.InvalidURL, UnicodeEncodeError, ValueError) as error:
             raise ApiError(f"the address {url!r} or the key cannot be used ({error}): check them") from error
 
@@ -47,6 +60,11 @@ class Api:
             if collection != _DEFAULT_AGAIN:
                 found.setdefault(collection, {})[way] = bool(model.get("sampling"))
         return found
+
+    @cached_property
+    def role(self) -> str:
+        """What the key may do: `reader`, `trainer` or `admin`; asked for once."""
+        return str(self._get("/keys/self").get("role"))
 
     def max_upload_mb(self) -> int | None:
         """Return how large a file may be, in MiB, if the API says so."""
@@ -90,10 +108,12 @@ class Api:
         """Send what a person makes of an answer: the body of POST /feedback."""
         self._json("POST", "/feedback", json=reaction)
 
-    def page_image(self, collection: str, doc_id: str, page_no: int, start: int, end: int) -> bytes:
-        """Return a page of a PDF as PNG, with the characters from `start` to `end` marked."""
+    def page_picture(self, collection: str, doc_id: str, page_no: int, start: int, end: int) -> PagePicture:
+        """Return a page of a PDF, with the characters from `start` to `end` marked as far as it holds them."""
         path = f"{_at(collection)}/documents/{quote(doc_id)}/pages/{page_no}.png"
-        return self._send("GET", path, params={"start": start, "end": end, "scale": 2}).content
+        answer = self._send("GET", path, params={"start": start, "end": end, "scale": 2})
+        pages = [int(each) for each in answer.headers.get("X-Passage-Pages", "").split(",") if each.isdecimal()]
+        return PagePicture(answer.content, answer.headers.get("X-Passage-Marked") == "true", pages or [page_no])
 
     def passage(self, collection: str, doc_id: str, start: int, end: int) -> Json:
         """Return a passage in its place: `before`, `passage`, `after`."""

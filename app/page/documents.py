@@ -1,25 +1,27 @@
 """Documents: what is there, and more of them."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import streamlit as st
 
-from app.page.client import Api, ApiError, Json
+from app.page.client import Api
+from app.page.moments import local
 from app.page.plain import label, problem, tried
+from app.page.role import may
+from app.page.uploads import File, Uploads
+from app.page.visits import this_visit
 
 FORMATS = ["pdf", "docx", "txt", "md", "markdown", "html", "htm", "xhtml"]
 _LOOK_S = 1.0
-"""Between two looks at files that are being read."""
+"""Between two looks at how far the files are; what the API is asked meanwhile is their own affair."""
 MOST_UPLOAD_MB = 200
 """Of one file, as the page takes it; the API may take less."""
-_MOST_MB = "most MB"
+_MOST_MB, _FILES, _OPEN = "most MB", "files", "uploads open"
 
 
 def show(api: Api, collection: str) -> None:
     """Show the documents of a collection, and take more."""
     st.title("Documents")
     _take(api, collection)
+    show_uploads(api, collection, every=True)
     there = tried(api.documents, collection)
     if there is None:
         return
@@ -32,7 +34,7 @@ def show(api: Api, collection: str) -> None:
             "Version": each["version"],
             "Pages": each["n_pages"],
             "Passages": each["n_chunks"],
-            "Added": each["ingested_at"][:16].replace("T", " "),
+            "Added": local(each["ingested_at"]),
         }
         for each in there
     ]
@@ -46,26 +48,49 @@ def first_steps(api: Api, collection: str) -> None:
         "**2.** Ask about them. **3.** Say whether the answer helped: what you say trains the next release."
     )
     _take(api, collection)
+    show_uploads(api, collection)
+
+
+def show_uploads(api: Api, collection: str, every: bool = False) -> None:
+    """Send on and show the files that were added, until it is known what became of each, and was taken note of.
+
+    :param every: show each file, also those that give no trouble.
+    """
+    uploads = _uploads(collection)
+    if uploads.open:
+        st.session_state[_OPEN] = True
+    st.fragment(_follow, run_every=_LOOK_S if uploads.open else None)(api, uploads, every)
 
 
 def _take(api: Api, collection: str) -> None:
+    if not may(api, "trainer", "Adding documents"):
+        return
     with st.form("upload", clear_on_submit=True):
         most_mb = _most_mb(api)
         files = st.file_uploader(
-            "Documents to add", FORMATS, accept_multiple_files=True, key="files", max_upload_size=most_mb
+            "Documents to add", FORMATS, accept_multiple_files=True, key=_FILES, max_upload_size=most_mb
         )
         st.caption(
             f"Up to {most_mb} MB a file: split one that is larger, or have whoever runs the server add it with "
             "`ragloop ingest`. A PDF with a password has to be saved without it first."
         )
-        sent = st.form_submit_button("Add", type="primary", icon=":material/upload:")
-    uploads: list[Json] = st.session_state.setdefault("uploads", {}).setdefault(collection, [])
+        sent = st.form_submit_button(
+            "Add", on_click=_hold, args=(api, collection), type="primary", icon=":material/upload:"
+        )
     if sent and not files:
         problem("No file is chosen: choose one first.")
-    elif sent:
-        _send(api, collection, files, uploads)
-    reading = any(each["finished_at"] is None for each in uploads)
-    st.fragment(_show_uploads, run_every=_LOOK_S if reading else None)(api, uploads)
+
+
+def _hold(api: Api, collection: str) -> None:
+    """Keep the files before anything can go wrong, until they are sent."""
+    uploads = _uploads(collection)
+    uploads.add((file.name, file.getvalue()) for file in st.session_state[_FILES])
+    uploads.go_on(api)
+
+
+def _uploads(collection: str) -> Uploads:
+    known: dict[str, Uploads] = this_visit().setdefault("uploads", {})
+    return known.setdefault(collection, Uploads(collection))
 
 
 def _most_mb(api: Api) -> int:
@@ -78,37 +103,31 @@ def _most_mb(api: Api) -> int:
     return int(st.session_state[_MOST_MB])
 
 
-def _send(api: Api, collection: str, files: Sequence[Any], uploads: list[Json]) -> None:
-    """Send files; what was said of earlier ones is forgotten."""
-    uploads[:] = [each for each in uploads if each["finished_at"] is None]
-    bar = st.progress(0.0, "Sending")
-    for number, file in enumerate(files):
-        bar.progress(number / len(files), label(f"Sending {number + 1} of {len(files)}: {file.name}"))
-        try:
-            uploads.append(api.upload(collection, file.name, file.getvalue()))
-        except ApiError as error:
-            uploads.append({"name": file.name, "state": "refused", "reason": str(error), "finished_at": "at once"})
-    bar.empty()
-
-
-def _show_uploads(api: Api, uploads: list[Json]) -> None:
-    """Show what becomes of each file; once all are read, the whole page knows of them."""
-    reading = [number for number, each in enumerate(uploads) if each["finished_at"] is None]
-    for number in reading:  # they are read in turn, so that those behind one that is not read need not be asked for
-        uploads[number] = tried(api.uploaded, uploads[number]["id"]) or uploads[number]
-        if uploads[number]["finished_at"] is None:
-            break
-    n_finished = sum(each["finished_at"] is not None for each in uploads)
-    if n_finished < len(uploads) > 1:
-        st.progress(n_finished / len(uploads), f"{n_finished} of {len(uploads)} files are done")
-    for each in uploads:
-        name = label(each["name"])
-        if each["state"] == "refused":
-            reason = label(each["reason"], 400)
-            st.error(reason if reason.startswith(name) else f"{name}: {reason}")
-        elif each["finished_at"] is None:
-            st.info(f"{name} is being read…")
-        else:
-            st.success(f"{name} is read: ask about it")
-    if reading and n_finished == len(uploads):
+def _follow(api: Api, uploads: Uploads, every: bool) -> None:
+    """Show what becomes of each file; once it is known of all, the whole page knows of it."""
+    uploads.go_on(api)
+    files, n_open = uploads.files, len(uploads.open)
+    if not n_open and st.session_state.pop(_OPEN, False):
         st.rerun()
+    if n_open:
+        st.progress(1 - n_open / len(files), f"{len(files) - n_open} of {len(files)} files are done")
+        if uploads.wrong:
+            problem(f"{uploads.wrong}; the files wait here")
+    shown = [each for each in files if every or each.refused]
+    for file in shown:
+        _show_file(file)
+    if any(not each.open for each in shown):
+        st.button("Dismiss", on_click=uploads.dismiss, icon=":material/done_all:")
+
+
+def _show_file(file: File) -> None:
+    name = label(file.name)
+    if file.refused:
+        reason = label(file.refused, 400)
+        st.error(reason if reason.startswith(name) else f"{name}: {reason}")
+    elif file.done:
+        st.success(f"{name} is read: ask about it")
+    elif file.id:
+        st.info(f"{name} is being read…")
+    else:
+        st.info(f"{name} waits to be sent…")

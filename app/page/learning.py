@@ -4,7 +4,7 @@ import streamlit as st
 
 from app.page import releases, retraining
 from app.page.client import Api, Json
-from app.page.plain import tried
+from app.page.plain import label, tried
 
 _FIRST_STEPS = (
     "Nothing is learned yet. **1.** Add documents, on the page Documents. **2.** Ask about them. **3.** Say whether "
@@ -42,23 +42,21 @@ def _show_feedback(waiting: Json) -> None:
 def _show_experiments(api: Api, collection: str) -> None:
     st.header("Experiments")
     found = tried(api.experiments, collection)
-    if found:
-        st.dataframe([_experiment_row(each) for each in found], hide_index=True)
-    elif found is not None:
+    for experiment in found or ():
+        _tell(experiment)
+    if found == []:
         st.caption("None yet. `ragloop experiments start` compares a release with what serves, while people use both.")
 
 
-def _experiment_row(experiment: Json) -> Json:
+def _tell(experiment: Json) -> None:
     look = experiment["look"]
-    return {
-        "Experiment": experiment["name"],
-        "State": experiment["state"],
-        "Control": experiment["control_id"],
-        "Variant": experiment["variant_id"],
-        "Users": look["n_control"] + look["n_variant"] if look else 0,
-        "Gain": releases.interval(look["gain"]) if look else "",
-        "Why": experiment["reason"] or (look["reason"] if look else ""),
-    }
+    pair = f"release {experiment['variant_id']} beside {experiment['control_id']}"
+    st.markdown(f"**{label(experiment['name'])}**, {label(experiment['state'])}: {pair}")
+    if look:
+        users = look["n_control"] + look["n_variant"]
+        st.text(f"Gain over {users} users: {releases.interval(look['gain'])}")
+    if why := experiment["reason"] or (look and look["reason"]):
+        st.text(why)
 
 
 def _show_unanswered(api: Api, collection: str) -> None:

@@ -7,10 +7,12 @@ import streamlit as st
 
 from app.page import ask, documents, learning, session
 from app.page.plain import STYLE
+from app.page.visits import open_visit
 
 
 def main() -> None:
     """Draw the page."""
+    open_visit()
     # A picture of our own: the browser would fetch an icon that is only named from elsewhere.
     icon, layout = Path(__file__).with_name("icon.png"), "wide" if ask.is_wide() else "centered"
     st.set_page_config("ragloop", page_icon=icon, layout=layout)
@@ -20,11 +22,14 @@ def main() -> None:
         return
     api, ways = connected
     if ways is None:
+        documents.show_uploads(api, session.collection())
         ask.show_said(api, session.collection())
         return
     with st.sidebar:
         collection = session.choose_collection(list(ways))
-    ready = partial(ask.show, api, collection, ways.get(collection))
+        beside = st.container()
+        session.show_person()  # before the page, which is drawn whole only once its answer is
+    ready = partial(ask.show, api, collection, ways.get(collection), beside)
     pages = [
         st.Page(ready, title="Ask", icon=":material/forum:", url_path="ask", default=True),
         st.Page(
@@ -35,9 +40,8 @@ def main() -> None:
         ),
     ]
     chosen = st.navigation(pages)
-    chosen.run()
-    with st.sidebar:
-        session.offer_sign_out()
+    if session.is_collection(collection):
+        chosen.run()
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ _NAMED = re.compile(r"\\:(?=[\w+\\-]+\\:)")
 _JOINER = "\N{WORD JOINER}"
 
 # Nothing in it comes from documents, people or models. Long words break, so that narrow screens need not scroll;
-# captions keep their distance from the background, which Streamlit's are too near to; why a file is refused, which
-# Streamlit tells screen readers alone, is there to see.
+# captions and the chosen source keep their distance from the background, which Streamlit's are too near to; why a file
+# is refused, which Streamlit tells screen readers alone, is there to see; answers side by side want room for stars.
 STYLE = """<style>
 #stMain [data-testid="stMainBlockContainer"] { padding-top: 3.5rem; }
 [data-testid="stText"], [data-testid="stMarkdownContainer"], [data-testid="stChatMessageContent"] {
@@ -30,6 +30,8 @@ STYLE = """<style>
   position: static; width: auto; height: auto; clip: auto; clip-path: none; overflow: visible; white-space: normal;
   margin: 0 .5rem; font-size: .875rem;
 }
+[data-testid="stApp"] [data-testid="stButtonGroup"] button[data-variant="pills"][data-selected] { color: inherit; }
+@media (max-width: 1200px) { [class*="st-key-ways"] [data-testid="stColumn"] { min-width: 100%; } }
 .source-page { width: 100%; border: 1px solid rgba(128, 128, 128, .4); border-radius: .25rem; }
 </style>"""
 

@@ -7,8 +7,9 @@ import streamlit as st
 from app.page import session
 from app.page.client import Api, ApiError, Json
 from app.page.plain import label
+from app.page.visits import this_visit
 
-_THANKS = "thanks"
+_THANKS, _VOTES = "thanks", "votes"
 _THUMBS = ("thumb_down", "thumb_up")
 _LEARNS = "Thank you: the next training learns from it."
 _VOTE = f"{_LEARNS} Of a thumb and stars, your last counts."
@@ -18,8 +19,10 @@ _VOTED = "Your vote stays until you give another."
 def show(api: Api, answer: Json) -> None:
     """Take reactions to an answer, and say what became of the last."""
     id_ = answer["id"]
+    _mark_vote(id_)
     st.feedback("thumbs", key=f"thumb-{id_}", on_change=_thumb, args=(api, id_))
-    _say_thanks(id_)
+    with st.container():  # it keeps its place while it is empty: what follows would be drawn anew, and fold
+        _say_thanks(id_)
     with st.expander("Say more"):
         st.markdown("How good is it?")
         st.feedback("stars", key=f"stars-{id_}", on_change=_stars, args=(api, id_))
@@ -58,20 +61,31 @@ def _right_passage(api: Api, answer: Json) -> None:
 
 def _thumb(api: Api, id_: str) -> None:
     thumb = st.session_state[f"thumb-{id_}"]
-    _vote(api, id_, f"stars-{id_}", None if thumb is None else {"kind": _THUMBS[thumb]})
+    _vote(api, id_, "thumb", thumb, {} if thumb is None else {"kind": _THUMBS[thumb]})
 
 
 def _stars(api: Api, id_: str) -> None:
     stars = st.session_state[f"stars-{id_}"]
-    _vote(api, id_, f"thumb-{id_}", None if stars is None else {"kind": "rating", "value": stars + 1})
+    _vote(api, id_, "stars", stars, {} if stars is None else {"kind": "rating", "value": stars + 1})
 
 
-def _vote(api: Api, id_: str, other: str, vote: Json | None) -> None:
-    """Keep a vote. Each person has one for an answer, so the `other` widget shows none any more."""
-    if vote is None:
+def _vote(api: Api, id_: str, by: str, value: int | None, vote: Json) -> None:
+    """Keep a vote, of which each person has one for an answer."""
+    if value is None:
         _thanks()[id_] = (True, _VOTED)
     elif _react(api, id_, **vote, thanks=_VOTE):
-        st.session_state[other] = None
+        _votes()[id_] = by, value
+
+
+def _mark_vote(id_: str) -> None:
+    """Have thumb and stars show the vote that is kept, wherever it was given."""
+    by, value = _votes().get(id_, ("", None))
+    for each in ("thumb", "stars"):
+        st.session_state[f"{each}-{id_}"] = value if each == by else None
+
+
+def _votes() -> dict[str, tuple[str, int]]:
+    return this_visit().setdefault(_VOTES, {})
 
 
 def _correction(api: Api, id_: str) -> None:
@@ -107,4 +121,4 @@ def _say_thanks(id_: str) -> None:
 
 
 def _thanks() -> dict[str, tuple[bool, str]]:
-    return st.session_state.setdefault(_THANKS, {})
+    return this_visit().setdefault(_THANKS, {})

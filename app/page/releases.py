@@ -6,18 +6,28 @@ import altair as alt
 import streamlit as st
 
 from app.page.client import Api, ApiError, Json
+from app.page.moments import local
 from app.page.plain import label, problem
+from app.page.role import may
 
 _CONFIRM, _CHANGED = "confirm", "changed"
 _COLOURS = alt.Scale(domain=["promote", "keep"], range=["#1b7f4b", "#b3541e"])
+_RELEASE = alt.X("release:N", title="Release", sort=None, axis=alt.Axis(labelAngle=0))
+_SHOWN = 5
+"""Releases that are told of unless a person wants more."""
 
 
 def show(api: Api, collection: str, known: list[Json]) -> None:
     """Show the releases, oldest first as the API tells them, and let one be promoted or production rolled back."""
     st.header("Releases")
-    st.dataframe([_row(each) for each in reversed(known)], hide_index=True)
-    judged = [each for each in known if each["judged"]]
-    if judged:
+    newest = known[::-1]
+    for release in newest[:_SHOWN]:
+        _tell(release)
+    if newest[_SHOWN:]:
+        with st.expander("Earlier releases"):
+            for release in newest[_SHOWN:]:
+                _tell(release)
+    if judged := [each for each in known if each["judged"]]:
         _draw(judged)
     _offer_changes(api, collection, known)
 
@@ -27,18 +37,18 @@ def interval(gain: Json) -> str:
     return f"{gain['mean']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"
 
 
-def _row(release: Json) -> Json:
+def _tell(release: Json) -> None:
     judged = release["judged"] or {}
     verdict = judged.get("verdict", {})
     gain = verdict.get("gains", {}).get(judged.get("metric"))
-    return {
-        "Release": release["id"],
-        "State": release["state"].replace("_", " "),
-        "Made": release["created_at"][:16].replace("T", " "),
-        "Verdict": verdict.get("decision", ""),
-        "Gain": f"{judged['metric']} {interval(gain)}" if gain else "",
-        "Why": verdict.get("reason") or release["reason"],
-    }
+    st.markdown(f"**Release {release['id']}**, {label(release['state'].replace('_', ' '))}")
+    made = [f"made {local(release['created_at'])}"]
+    if verdict:
+        made.append(f"judged: {verdict['decision']}")
+    if gain:
+        made.append(f"gain in {judged['metric']} {interval(gain)}")
+    st.caption(label(", ".join(made), 300))
+    st.text(verdict.get("reason") or release["reason"])
 
 
 def judgements(judged: list[Json]) -> tuple[list[Json], list[Json]]:
@@ -57,21 +67,38 @@ def judgements(judged: list[Json]) -> tuple[list[Json], list[Json]]:
 
 
 def _draw(judged: list[Json]) -> None:
+    """Draw each metric by itself: they are no measures of the same."""
     gains, levels = judgements(judged)
-    release = alt.X("release:N", title="Release", sort=None)
     if levels:
         st.markdown("**Quality by release**, as judged on sealed questions")
-        chart = alt.Chart(alt.Data(values=levels)).mark_point(filled=True, size=90)
-        of = alt.Shape("of:N", title=None, legend=alt.Legend(orient="bottom"))
-        value = alt.Y("value:Q", title="Quality", scale=alt.Scale(zero=False))
-        st.altair_chart(chart.encode(release, value, of, color=_colour(), tooltip=["metric:N", "value:Q"]))
+        for metric, values in _by_metric(levels):
+            st.altair_chart(_quality(metric, values))
     if gains:
         st.markdown("**Paired gain** over what served, with its interval; proven only above zero")
-        base = alt.Chart(alt.Data(values=gains)).encode(release, color=_colour())
-        bars = base.mark_rule(strokeWidth=3).encode(alt.Y("low:Q", title="Gain"), alt.Y2("high:Q"))
-        means = base.mark_point(filled=True, size=90).encode(alt.Y("mean:Q"), tooltip=["metric:N", "mean:Q"])
-        zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(strokeDash=[4, 4]).encode(alt.Y("zero:Q"))
-        st.altair_chart(bars + means + zero)
+        for metric, values in _by_metric(gains):
+            st.altair_chart(_gains(metric, values))
+
+
+def _by_metric(values: list[Json]) -> list[tuple[str, list[Json]]]:
+    metrics = dict.fromkeys(each["metric"] for each in values)
+    return [(metric, [each for each in values if each["metric"] == metric]) for metric in metrics]
+
+
+def _quality(metric: str, levels: list[Json]) -> alt.LayerChart:
+    """Return a line over the releases, and one over what served when each was judged."""
+    value = alt.Y("value:Q", title=metric, scale=alt.Scale(zero=False))
+    base = alt.Chart(alt.Data(values=levels)).encode(_RELEASE, value, tooltip=["release:N", "of:N", "value:Q"])
+    of = alt.StrokeDash("of:N", title=None, sort=["this release", "what served"], legend=alt.Legend(orient="top"))
+    judged = base.transform_filter("datum.of == 'this release'").mark_point(filled=True, size=90)
+    return base.mark_line(color="#808080").encode(of) + judged.encode(color=_colour())
+
+
+def _gains(metric: str, gains: list[Json]) -> alt.LayerChart:
+    base = alt.Chart(alt.Data(values=gains)).encode(_RELEASE, color=_colour())
+    bars = base.mark_rule(strokeWidth=3).encode(alt.Y("low:Q", title=f"Gain in {metric}"), alt.Y2("high:Q"))
+    means = base.mark_point(filled=True, size=90).encode(alt.Y("mean:Q"), tooltip=["release:N", "mean:Q"])
+    zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(strokeDash=[4, 4]).encode(alt.Y("zero:Q"))
+    return bars + means + zero
 
 
 def _colour() -> alt.Color:
@@ -82,7 +109,7 @@ def _offer_changes(api: Api, collection: str, known: list[Json]) -> None:
     serving = next((each["id"] for each in known if each["state"] == "production"), None)
     others = [each["id"] for each in reversed(known) if each["state"] not in ("production", "withdrawn")]
     st.markdown(f"Release **{serving}** serves." if serving else "No release serves.")
-    if others:
+    if others and may(api, "admin", "Promoting a release and rolling back"):
         chosen = st.selectbox("Another release", others, format_func=lambda id_: f"Release {id_}")
         _confirmed(f"Promote release {chosen}", "serves at once, gate or no gate", api.promote, collection, chosen)
         _confirmed("Roll back", "puts the models that served before back", api.roll_back, collection)

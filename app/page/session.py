@@ -1,17 +1,23 @@
 """What a person's visit holds: the connection, the collection, and the conversations."""
 
+import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import streamlit as st
 
 from app.page.client import Api, ApiError, Ways
 from app.page.plain import problem
 from app.page.settings import PageSettings
-from app.page.visits import forget_this_visit, this_visit
+from app.page.visits import forget_this_visit, keep_this_visit, this_visit
 
 DEFAULT = "default"
-_COLLECTION = "collection"
+_COLLECTION, _NAME = "collection", "name"
 _API, _USER, _TURNS, _WIDGETS = "api", "user", "turns", "widgets"
+_A_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+"""What the API takes for a collection's name."""
+_UNSPECIFIED = ("0.0.0.0", "::")
+"""A server that listens there is on the host that the browser has the page from."""
 
 
 def signed_in() -> tuple[Api, dict[str, Ways] | None] | None:
@@ -21,10 +27,12 @@ def signed_in() -> tuple[Api, dict[str, Ways] | None] | None:
     """
     settings = PageSettings()
     try:
-        visit = this_visit()
-        if _API not in visit:
-            visit[_API] = Api(settings.api, settings.key())
-        return visit[_API], visit[_API].ways()
+        visit, key = this_visit(), settings.key()
+        if _API not in visit or (settings.key_file and visit[_API].key != key):
+            visit[_API] = Api(settings.api, key)
+        connected = visit[_API], visit[_API].ways()
+        keep_this_visit(_API, _USER)
+        return connected
     except OSError as error:
         problem(f"{error.filename}: {error.strerror}: give --api-key-file a file that can be read")
     except ApiError as error:
@@ -35,7 +43,7 @@ def signed_in() -> tuple[Api, dict[str, Ways] | None] | None:
         elif settings.key_file:
             problem(f"{error} and put it into {settings.key_file}")
         else:
-            _ask_for_key(settings.api, str(error) if this_visit()[_API].has_key else None)
+            _ask_for_key(settings.api, str(error) if this_visit()[_API].key else None)
     return None
 
 
@@ -45,31 +53,53 @@ def _ask_for_key(url: str, refused: str | None) -> None:
         problem(refused)
     with st.form("sign-in"):
         st.text_input("API key", type="password", key="key", placeholder="rk_…")
-        st.text_input("Your name, if others use the same key", key="name", max_chars=200)
+        st.text_input("Your name, if others use the same key", key=_NAME, max_chars=200)
         st.form_submit_button("Sign in", on_click=_sign_in, args=(url,), type="primary")
     st.caption("No key yet? Whoever runs ragloop makes one:")
     st.code("ragloop keys create --role trainer", language=None, wrap_lines=True)
 
 
 def _sign_in(url: str) -> None:
-    visit = this_visit()
-    visit[_USER] = st.session_state["name"].strip() or None
+    _take_name()
     try:
-        visit[_API] = Api(url, st.session_state["key"].strip())
+        this_visit()[_API] = Api(url, st.session_state["key"].strip())
     except ApiError as error:
         st.toast(str(error))
 
 
-def offer_sign_out() -> None:
-    """Let a person who signed in forget the key and all that was said."""
+def show_person() -> None:
+    """Let a person who signed in forget the key and all that was said; one who need not may give a name."""
     if PageSettings().key_file is None:
         st.button("Sign out", on_click=forget_this_visit, icon=":material/logout:")
+    else:
+        recall(_NAME)
+        st.text_input(
+            "Your name, if others use this page",
+            key=_NAME,
+            max_chars=200,
+            on_change=_take_name,
+            help="Of an answer, each person has one vote; without names, all who use this page are one person.",
+        )
+
+
+def _take_name() -> None:
+    this_visit()[_USER] = st.session_state[_NAME].strip() or None
 
 
 def user() -> dict[str, str]:
     """Return who asks and reacts, as far as the person gave a name: a part of the body of a request."""
     name = this_visit().get(_USER)
     return {"user": name} if name else {}
+
+
+def prefect() -> str | None:
+    """Return the address of Prefect's UI as this browser reaches it; None if the page does not know it."""
+    known = PageSettings().prefect
+    url = urlsplit(known or "")
+    if url.hostname not in _UNSPECIFIED:
+        return known
+    host = urlsplit(st.context.url or "").hostname or "127.0.0.1"
+    return url._replace(netloc=f"[{host}]:{url.port}" if ":" in host else f"{host}:{url.port}").geturl()
 
 
 def turns(collection: str) -> list[dict[str, Any]]:
@@ -97,6 +127,17 @@ def choose_collection(names: list[str]) -> str:
         help="A set of documents that is asked and trained by itself. Write a new name to begin another.",
     )
     return collection()
+
+
+def is_collection(name: str) -> bool:
+    """Tell whether a collection may be called so; says what it may be called if not."""
+    if _A_NAME.fullmatch(name):
+        return True
+    problem(
+        f"No collection can be called {name!r}. Choose a name of up to 64 letters without accents, digits, dots, "
+        "dashes and underscores; the first is a letter or a digit."
+    )
+    return False
 
 
 def collection() -> str:

@@ -2,10 +2,11 @@
 
 from base64 import b64encode
 from html import escape
+from typing import NamedTuple
 
 import streamlit as st
 
-from app.page.client import Api, ApiError, Json
+from app.page.client import Api, ApiError, Json, PagePicture
 from app.page.plain import label, problem
 
 _OPENED = "opened"
@@ -13,40 +14,66 @@ _NO_PLACE = (404, 405)
 """What the API says of documents that are gone, and one that shows no places of all."""
 
 
-def show(api: Api, collection: str, citation: Json) -> None:
-    """Show where a citation stands; its quote alone if the server shows no places, or the document is gone."""
+class _Place(NamedTuple):
+    """Where a citation stands: on pages, by number, or else in a text."""
+
+    pages: dict[int, PagePicture]
+    text: Json | None
+
+
+def show(api: Api, answer: Json, citation: Json | None) -> None:
+    """Show where the citation that is open stands; its quote alone if no places are shown, or the document is gone.
+
+    :param citation: of the answer; None if none is open.
+    """
+    if citation is None:
+        _opened().pop(answer["id"], None)
+        return
     st.caption(label(f"{citation['document']}, page {citation['page_no']}"))
     try:
-        image, text = _place(api, collection, citation)
+        pages, text = _place(api, answer, citation)
     except ApiError as error:
         if error.status not in _NO_PLACE:
             problem(str(error))
-        image, text = None, {"before": "", "passage": citation["quote"], "after": ""}
-    if image:
-        _show_page(image, citation)
-        with st.container(key=_key("marked", citation)):
-            st.text(citation["quote"])
-    elif text:
+        pages, text = {}, {"before": "", "passage": citation["quote"], "after": ""}
+    if text:
         _show_text(text, citation)
+        return
+    with st.container(key=_key("marked", citation)):  # first: the mark itself may lie below the window's end
+        st.text(citation["quote"])
+    for page_no, picture in pages.items():
+        _show_page(f"Page {page_no} of {citation['document']}", picture)
 
 
-def _place(api: Api, collection: str, citation: Json) -> tuple[bytes | None, Json | None]:
-    """Return the image of the page, or the text about the passage; asked for once a visit."""
-    known = st.session_state.setdefault(_OPENED, {})
-    span = (citation["doc_id"], citation["char_start"], citation["char_end"])
-    if (collection, *span) not in known:
+def _place(api: Api, answer: Json, citation: Json) -> _Place:
+    """Return where a citation stands; asked for once as long as it is open."""
+    known, place = _opened().get(answer["id"], (None, _Place({}, None)))
+    if known != citation["number"]:
+        collection = answer["collection"]
+        doc_id, start, end = citation["doc_id"], citation["char_start"], citation["char_end"]
         if citation["document"].lower().endswith(".pdf"):
-            found = api.page_image(collection, span[0], citation["page_no"], *span[1:]), None
+            page_no = citation["page_no"]
+            pages = {page_no: api.page_picture(collection, doc_id, page_no, start, end)}
+            for other in pages[page_no].pages:
+                pages[other] = pages.get(other) or api.page_picture(collection, doc_id, other, start, end)
+            place = _Place(pages, None)
         else:
-            found = None, api.passage(collection, *span)
-        known[(collection, *span)] = found
-    return known[(collection, *span)]
+            place = _Place({}, api.passage(collection, doc_id, start, end))
+        _opened()[answer["id"]] = citation["number"], place
+    return place
 
 
-def _show_page(image: bytes, citation: Json) -> None:
+def _opened() -> dict[str, tuple[int, _Place]]:
+    """Return the place that is open of each answer, with the number of its citation."""
+    return st.session_state.setdefault(_OPENED, {})
+
+
+def _show_page(name: str, picture: PagePicture) -> None:
     """Show a page with words for those who do not see it, which st.image has no place for."""
-    words = escape(f"Page {citation['page_no']} of {citation['document']}, with the passage marked")
-    data = b64encode(image).decode()
+    if not picture.marked:
+        st.caption("The passage is not marked: the page's text reads otherwise here than when the document was added.")
+    words = escape(f"{name}, with the passage marked" if picture.marked else name)
+    data = b64encode(picture.png).decode()
     st.html(f'<img class="source-page" alt="{words}" src="data:image/png;base64,{data}">')
 
 

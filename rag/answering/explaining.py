@@ -1,6 +1,7 @@
 """A question answered aside, by the engine that answers people, to show how that came about."""
 
 from collections.abc import Iterator
+from textwrap import shorten
 
 from rag.answering.answer import Answer, Done, Question, Restarted
 from rag.answering.engine import Engine
@@ -108,14 +109,15 @@ def _passages(engine: Engine, exchange: Exchange, ranking: Ranking, answer: Answ
     index = engine.retriever.index
     windows = dict(zip(ranking.candidates.positions.tolist(), ranking.candidates.windows.tolist(), strict=True))
     numbers = {hit.chunk.chunk_id: hit.rank for hit in exchange.hits}
-    cited = {citation.chunk_id for citation in answer.citations} if answer else set()
+    citations = answer.citations if answer else ()
     for seen in stages(ranking, max(SHOWN, len(exchange.hits))):
         chunk = index.chunks[seen.position]
-        passage = " ".join(index.window_text(seen.position, windows[seen.position]).split())
+        cited = [each for each in citations if each.chunk_id == chunk.chunk_id]
+        window = " ".join(index.window_text(seen.position, windows[seen.position]).split())
         yield Seen(
             number=numbers.get(chunk.chunk_id),
-            cited=chunk.chunk_id in cited,
-            passage=passage[:_BEGINNING],
+            citations=tuple(each.number for each in cited),
+            passage=" … ".join(each.quote for each in cited) or shorten(window, _BEGINNING, placeholder=" …"),
             **chunk.model_dump(include={"document", "page_no", "doc_id", "char_start", "char_end"}),
             chunk_id=chunk.chunk_id,
             **{stage: getattr(seen, stage) for stage in ("words", "meaning", "mixed", "reranked", "final")},

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, computed_field
 
 from rag.answering.abstention import ThresholdOf
 from rag.answering.answer import Statement, Way
@@ -47,7 +47,8 @@ class Seen(BaseModel):
 
     number: int | None
     """Under which it was given to who answers; None if it was not."""
-    cited: bool
+    citations: tuple[int, ...]
+    """Numbers, as they stand in the answer, of the citations that lie in it."""
     document: str
     page_no: int
     chunk_id: str
@@ -55,7 +56,7 @@ class Seen(BaseModel):
     char_start: int
     char_end: int
     passage: str
-    """The beginning of its window that is nearest the question."""
+    """What the answer cites of it; else the beginning of its window that is nearest the question."""
     words: Place | None
     """By BM25."""
     meaning: Place | None
@@ -63,6 +64,12 @@ class Seen(BaseModel):
     mixed: Place | None
     reranked: Place | None
     final: Place | None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def cited(self) -> bool:
+        """Whether the answer rests on it."""
+        return bool(self.citations)
 
     @property
     def place(self) -> str:
@@ -132,7 +139,7 @@ class Explanation(BaseModel):
     retrieval: dict[str, float | int]
     """Weights by which the stages are put together."""
     generators: tuple[str, ...]
-    """Who is asked, in their order."""
+    """Who can be asked, in their order."""
     searched: Searched
     words: tuple[Word, ...]
     """Those that tell most first, common ones last."""
@@ -166,14 +173,15 @@ class Explanation(BaseModel):
 
     def _answered(self) -> str:
         *silent, last = self.heard
-        cited = [seen for seen in self.passages if seen.cited]
-        source = f"passage{'s' * (len(cited) > 1)} {_listed([str(seen.number) for seen in cited])}"
-        source += f" ({'; '.join(dict.fromkeys(seen.place for seen in cited))})"
+        places = {number: seen.place for seen in self.passages for number in seen.citations}
+        source = _listed([f"[{number}] {place}" for number, place in sorted(places.items())])
         by_memory = f"answered from memory by {last.generator}, as {source} bears out"
         said = by_memory if self.way is Way.CLOSED_BOOK else f"answered from {source} by {last.generator}"
         loose = sum(not statement.citations for statement in self.statements)
         if loose:
             said += f"; nothing bears out {loose} of its {len(self.statements)} statements: check before you rely on it"
+        if self.missing:
+            said += f"; no passage holds {self._missing()}: if the answer is beside the point, document it"
         return said + "".join(f"; {each.generator} did not answer ({each.reason})" for each in silent)
 
     def _unanswered(self) -> str:
@@ -190,13 +198,15 @@ class Explanation(BaseModel):
                 f"{self.restriction.elsewhere_evidence:.2f}: ask without naming documents"
             )
         if self.missing:
-            missing = _listed([f"'{word}'" for word in self.missing[:_NAMED]])
-            return f"the documents hold no passage with {missing}: document it, or ask in the documents' words"
+            return f"the documents hold no passage with {self._missing()}: document it, or ask in the documents' words"
         if all(word.common for word in self.words):
             return "the question has no word that tells what it is about: ask a whole sentence"
         best = f"the best passage ({self.passages[0].place})" if self.passages else "what was found"
         lower = ", or lower answering.evidence_threshold" * (self.weight.threshold_from is ThresholdOf.CONFIG)
         return f"{best} bears on it only by {held}: ask in the documents' words, or document it{lower}"
+
+    def _missing(self) -> str:
+        return _listed([f"'{word}'" for word in self.missing[:_NAMED]])
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -22,6 +22,7 @@ MEDIA_TYPES = {
 }
 KNOWN_SUFFIXES = ", ".join(MEDIA_TYPES)
 MAX_FILE_BYTES = 200 * 2**20
+MAX_NAME = 500
 _CHECK_URI = "check the address and its credentials"
 
 
@@ -73,6 +74,18 @@ class FoundFiles(NamedTuple):
 
     files: list[SourceFile | RemoteFile]
     skipped: list[SourceFile | RemoteFile]
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that no document can have: one that is too long, leads elsewhere, or writes into a terminal.
+
+    :raises UnreadableDocument: if it is one.
+    """
+    leads_elsewhere = any(part in ("", ".", "..") for part in name.split("/"))
+    if not 0 < len(name) <= MAX_NAME or leads_elsewhere or not name.isprintable():
+        raise UnreadableDocument(
+            f"a document cannot be called {name[:80]!r}: give a plain name of up to {MAX_NAME} letters"
+        )
 
 
 def check_size(name: str, n_bytes: int, max_bytes: int) -> None:

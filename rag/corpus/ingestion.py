@@ -14,7 +14,7 @@ from rag.corpus.artifact import document_artifact, load_upload, upload_artifact
 from rag.corpus.chunking import Chunker
 from rag.corpus.deleted import refuse_deleted
 from rag.corpus.document import Chunk, DocumentText
-from rag.corpus.files import find_documents
+from rag.corpus.files import check_name, find_documents
 from rag.corpus.parsing import extract_all
 from rag.corpus.traces import remove_unneeded_files
 from rag.errors import UnreadableDocument
@@ -49,7 +49,7 @@ class IngestSummary(BaseModel):
     unchanged: tuple[str, ...] = ()
     refused: dict[str, str] = {}
     """Name -> reason."""
-    skipped: int = 0
+    skipped: tuple[str, ...] = ()
     """Hidden files and unknown kinds that were passed over."""
     chunks: int = 0
     """Chunks written."""
@@ -86,11 +86,12 @@ def seal_uploads(store: ArtifactStore, database: Database, collection: str, sour
     :raises EmptyCorpus: if there is no document.
     """
     found = find_documents(sources)
-    rest = IngestSummary(skipped=len(found.skipped))
+    rest = IngestSummary(skipped=tuple(file.name for file in found.skipped))
     uploads: list[Upload] = []
     known = _active_digests(database, collection)
     for file in found.files:
         try:
+            check_name(file.name)
             data = file.read()
         except UnreadableDocument as error:
             rest += IngestSummary(refused={file.name: str(error)})

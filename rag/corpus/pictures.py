@@ -6,6 +6,7 @@ It runs in processes of its own, so it imports nothing that would keep those who
 import io
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import pypdfium2
 from PIL import Image, ImageDraw
@@ -21,9 +22,19 @@ _MARGIN = 1.0
 """Points that a mark reaches beyond its letters."""
 
 
+class PagePicture(NamedTuple):
+    """A page of a PDF as it is shown."""
+
+    png: bytes
+    marked: bool = False
+    """Whether any of the span is marked; not if another page holds it, or PDFium reads this one in other words."""
+    pages: tuple[int, ...] = ()
+    """All that hold some of the span, from 1."""
+
+
 def pdf_picture(
     data: bytes, page_no: int, scale: float, text: DocumentText | None = None, span: tuple[int, int] | None = None
-) -> bytes:
+) -> PagePicture:
     """Return a page of a PDF as a PNG, marked where it holds a span of its text.
 
     :param page_no: from 1.
@@ -39,10 +50,14 @@ def pdf_picture(
         picture = page.render(scale=scale).to_pil()
     finally:
         document.close()
-    boxes = pdf_boxes(data, text, [span])[0] if text and span else ()
+    boxes: list[Box] = []
+    pages: tuple[int, ...] = ()
+    if text and span:
+        boxes = [box for box in pdf_boxes(data, text, [span])[0] if box.page_no == page_no]
+        pages = tuple(page.page_no for page in text.pages if page.char_start < span[1] and span[0] < page.char_end)
     out = io.BytesIO()
-    _marked(picture, [box for box in boxes if box.page_no == page_no], scale).save(out, "PNG")
-    return out.getvalue()
+    _marked(picture, boxes, scale).save(out, "PNG")
+    return PagePicture(out.getvalue(), bool(boxes), pages)
 
 
 def _marked(picture: Image.Image, boxes: Sequence[Box], scale: float) -> Image.Image:

@@ -9,7 +9,7 @@ from rag.corpus.artifact import find_document, find_upload, load_text, load_uplo
 from rag.corpus.boxes import Box, pdf_boxes
 from rag.corpus.files import MEDIA_TYPES
 from rag.corpus.parsing import parse_apart
-from rag.corpus.pictures import pdf_picture
+from rag.corpus.pictures import PagePicture, pdf_picture
 from rag.errors import DocumentNotFound
 from storage.artifacts import ArtifactRef, ArtifactStore
 from storage.database import Database
@@ -65,7 +65,7 @@ def page_picture(
     page_no: int,
     scale: float,
     span: tuple[int, int] | None = None,
-) -> bytes:
+) -> PagePicture:
     """Return a page of a PDF as a PNG, marked where it holds a span of the document's extracted text.
 
     It is made in memory: neither the page nor the picture touches the disk.

@@ -33,7 +33,7 @@ def test_dropped_pairs_are_shown_with_the_filter_and_what_it_found(dropped):
     rows = json.loads(dropped("--json", "--filter", "near duplicates").stdout)
     (row,) = [row for row in rows if row["origin"] == "real"]
     assert row["filter"] == "near duplicates"
-    assert "Alder" in row["question"] and "outdoor unit of the Alder" in row["what was found"]
+    assert "Alder" in row["question"] and "outdoor unit of the Alder" in row["what_was_found"]
     assert json.loads(dropped("--json", "--filter", "no longer in documents").stdout) == []
 
 

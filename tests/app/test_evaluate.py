@@ -60,9 +60,9 @@ def test_programs_are_told_what_the_table_says(space, tmp_path):
     (folder / QRELS).write_text("query-id\tcorpus-id\tscore\nq\tp\t1\n")
     said = CliRunner().invoke(app, ["evaluate", "--set", str(folder), "--json"], catch_exceptions=False)
     told = json.loads(said.stdout)
-    assert [(row["questions"], row["n"], row["hit@1"]) for row in told["rows"]] == [
-        ("real, all", "1", "1.000"),
-        ("real, factual", "1", "1.000"),
+    assert [(row["origin"], row["question_type"], row["n"], row["metrics"]["hit@1"]) for row in told["rows"]] == [
+        ("real", None, 1, 1.0),
+        ("real", "factual", 1, 1.0),
     ]
     assert told["left_out"] == 0 and told["refusals"] is None
     assert 0 < told["general_hit1"] <= 1 and told["latency_p95_ms"] > 0

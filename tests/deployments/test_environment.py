@@ -98,3 +98,16 @@ def test_the_page_is_told_no_secret(seen, home):
         "RAGLOOP_PAGE_PREFECT": "http://127.0.0.1:4200",
         "RAGLOOP_PAGE_KEY_FILE": "/keys/page",
     }
+
+
+def test_the_pages_key_file_is_found_from_any_folder_and_its_link_is_the_persons_own(seen, home):
+    base = seen("RAGLOOP_PAGE_KEY_FILE=page.key\n", RAGLOOP_PAGE_PREFECT="https://prefect.example")
+    page = page_environment(base, "http://127.0.0.1:8000", "http://0.0.0.0:4200")
+    assert page["RAGLOOP_PAGE_KEY_FILE"] == str(home.parent / "page.key")
+    assert page["RAGLOOP_PAGE_PREFECT"] == "https://prefect.example"
+
+
+def test_prefects_ui_asks_the_server_that_it_came_from_unless_told_otherwise(seen):
+    assert server_environment(seen(), "0.0.0.0", 4200, None)["PREFECT_UI_API_URL"] == "/api"
+    base = seen(PREFECT_UI_API_URL="https://prefect.example/api")
+    assert server_environment(base, "0.0.0.0", 4200, None)["PREFECT_UI_API_URL"] == "https://prefect.example/api"

@@ -3,11 +3,13 @@
 import os
 import socket
 import sys
+import threading
 from queue import SimpleQueue
 
 import pytest
 
-from deployments.supervisor import Part, PartFailed, Supervisor, bound_log
+from deployments.supervisor import Part, PartFailed, Supervisor, _answers, bound_log
+from tests.prefect_server import wait_until
 
 
 def part(tmp_path, code):
@@ -20,6 +22,40 @@ def test_a_part_that_dies_over_and_over_is_given_up_with_its_last_words(tmp_path
     server.start(supervisor.died)
     with pytest.raises(PartFailed, match=r"no room on the disk.*server\.log"):
         supervisor.watch(sweep=lambda: None)
+
+
+def test_a_page_that_dies_over_and_over_is_given_up_alone(tmp_path, caplog):
+    server = part(tmp_path, "import time; time.sleep(600)")
+    page = Part("page", [sys.executable, "-c", "raise SystemExit('no streamlit')"], os.environ, tmp_path / "page.log")
+    supervisor = Supervisor(tmp_path, server, {}, "http://127.0.0.1:9/api", (page,))
+    server.start(supervisor.died)
+    page.start(supervisor.died)
+    watching = threading.Thread(target=supervisor.watch, args=(lambda: None,), daemon=True)
+    watching.start()
+    try:
+        assert wait_until(lambda: "all else goes on" in caplog.text, 30)
+        assert "the page ended 5 times in a short while (no streamlit)" in caplog.text
+        assert watching.is_alive()
+        assert server.process.poll() is None
+        assert page.process.poll() is not None
+        supervisor.stop()
+        watching.join(30)
+        assert not watching.is_alive()
+    finally:
+        server.process.kill()
+
+
+def test_health_is_asked_for_past_every_proxy(tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        command = [sys.executable, "-m", "app.cli", "page", "--fd", str(listener.fileno())]
+        page = Part("page", command, os.environ, tmp_path / "page.log", (listener.fileno(),), f"{url}/_stcore/health")
+        page.start(SimpleQueue())
+        try:
+            assert wait_until(lambda: _answers(page.health), 60), page.last_words()
+        finally:
+            page.process.kill()
 
 
 def test_a_part_that_does_not_start_is_said_with_its_last_words(tmp_path):

@@ -40,7 +40,7 @@ def test_ways_to_answer_are_shown_side_by_side_and_drawn(trained):
     assert shown.rstrip().endswith(f"picture: {picture}") and picture.read_bytes().startswith(b"\x89PNG")
     told = json.loads(trained.ok("chat", "compare", "--picture", picture, "--questions", 3, "--json"))
     assert told["release_id"] == 2 and told["picture"] == str(picture)
-    assert {"questions", "n", "way", "token F1", "made up"} <= set(told["questions"][0])
+    assert {"group", "n", "way", "token_f1", "made_up"} <= set(told["questions"][0])
     assert [row["way"] for row in told["costs"]][:2] == ["closed-book", "rag"]
 
 

@@ -53,14 +53,14 @@ def answers(up):
 def workers(up):
     """Return the workers that report, and when each did last."""
     status = json.loads(up.ragloop.ok("status", "--json"))
-    return {row["worker"]: row["last seen"] for row in status["tables"]["workers"] if row["status"] == "online"}
+    return {row["worker"]: row["last_seen"] for row in status["tables"]["workers"] if row["status"] == "online"}
 
 
 def test_it_says_where_it_is_and_then_that_it_is_ready(up):
     lines = up.said().splitlines()
     address = up.api_url.removesuffix("/api")
     ask, page = fronts(up)
-    assert lines[-5:] == [f"api  {address}/api", f"ui   {address}", f"ask  {ask}", f"page {page}", "ready"]
+    assert lines[-5:] == [f"server {address}/api", f"ui     {address}", f"api    {ask}", f"page   {page}", "ready"]
     assert answers(up)
     assert httpx.get(f"{ask}/healthz").json()["status"] == "ok"
     assert "<title>" in httpx.get(page).text

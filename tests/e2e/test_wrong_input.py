@@ -46,12 +46,18 @@ def test_bad_files_never_stop_the_good_ones(ragloop):
     folder.mkdir()
     (folder / "locked.pdf").write_bytes(locked_pdf())
     (folder / "fake.docx").write_bytes(b"not a zip")
+    (folder / "tool.exe").write_bytes(b"MZ")
     (folder / "good.md").write_text("# Good\n\nThe weathercock of the town hall is a gilded pike.")
     done = ragloop("ingest", folder, "--json")
     assert done.returncode == 2
-    assert json.loads(done.stdout) | {"chunks": 1} == {
-        "added": 1, "updated": 0, "unchanged": 0, "refused": 2, "skipped": 0, "chunks": 1, "release": 1,
+    told = json.loads(done.stdout)
+    assert {each["name"]: each["name"] in each["reason"] for each in told.pop("refused")} == {
+        "fake.docx": True, "locked.pdf": True,
     }  # fmt: skip
+    assert told == {
+        "added": ["good.md"], "updated": [], "unchanged": [], "skipped": ["tool.exe"], "chunks": 1, "release": 1,
+    }  # fmt: skip
+    assert "skipped, hidden or of no known kind: tool.exe" in ragloop("ingest", folder).stderr
     assert [hit["document"] for hit in json.loads(ragloop.ok("search", "gilded pike", "--json"))] == ["good.md"]
 
 
@@ -109,17 +115,18 @@ def test_a_setting_that_cannot_be_used_is_named(company):
     line = company.refused("documents", RAGLOOP_MODELS="cloud")
     assert "RAGLOOP_MODELS" in line
     assert "cloud" in line
+    assert line.endswith("correct or unset RAGLOOP_MODELS")
 
 
 def test_a_wrong_key_is_refused(company, tmp_path):
     other = Ragloop(tmp_path)
-    other.ok("doctor")
+    other.ok("keys", "create", "--role", "reader")
     line = company.refused("search", "anything", RAGLOOP_KEY_FILE=other.environment["RAGLOOP_KEY_FILE"])
     assert "key" in line
 
 
 def test_a_key_that_others_can_read_is_refused(ragloop):
-    ragloop.ok("doctor")
+    ragloop.ok("keys", "create", "--role", "reader")
     key = ragloop.folder / "keys" / "keyring.json"
     key.chmod(0o644)
     assert "chmod 600" in ragloop.refused("documents")

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import BrowserContext, expect, sync_playwright
 from reportlab.pdfgen.canvas import Canvas
 
 FLAGS = (
@@ -90,12 +90,18 @@ class Person:
     """Somebody in front of a window of their own, in which nothing is fetched from any other host."""
 
     def __init__(self, browser, url, **options):
-        self.window = browser.new_context(viewport=WIDE, **options).new_page()
+        """Open a window in a browser, or one more in that of somebody who has a window."""
+        context = browser if isinstance(browser, BrowserContext) else browser.new_context(viewport=WIDE, **options)
+        self.window = context.new_page()
         self.window.set_default_timeout(SLOW_MS)
         self.window.add_init_script(WATCH)
         self.hosts = set()
         self.window.on("request", lambda request: self.hosts.add(urlsplit(request.url).hostname))
         self.window.goto(url)
+
+    def another_window(self, url):
+        """Open one more in the same browser."""
+        return Person(self.window.context, url)
 
     def leave(self):
         self.window.context.close()
@@ -128,7 +134,8 @@ class Person:
     def go(self, name):
         """Open a page by its link."""
         self.window.get_by_role("link", name=name).click()
-        expect(self.window.get_by_role("heading", name=name, exact=True)).to_be_visible()
+        heading = "Ask your documents" if name == "Ask" else name
+        expect(self.window.get_by_role("heading", name=heading, exact=True)).to_be_visible()
 
     def settle(self):
         """Wait until the page is drawn; what is drawn anew is paler meanwhile."""

@@ -4,6 +4,7 @@ import pytest
 
 from rag.evaluation.gate import Decision, Verdict
 from rag.evaluation.significance import Interval
+from rag.learning import SHOWN
 from storage.release import ReleaseState
 from tests.app.api.conftest import add_documents, client
 from tests.releases import another
@@ -69,6 +70,20 @@ def test_releases_come_with_their_verdicts_and_paired_differences(releases, trai
     assert (judged["judged"]["against_id"], judged["judged"]["metric"]) == (first.id, "hit@1")
     assert verdict == VERDICT.model_dump(mode="json")
     assert [(each["release_id"], each["action"]) for each in seen["changes"]] == [(first.id, "promote")]
+
+
+def test_what_serves_and_what_it_replaced_are_told_however_many_came_after(server, tmp_path):
+    (tmp_path / "mill.md").write_text("The mill grinds at dawn.")
+    registry = server.space.registry
+    first = add_documents(server.space, "mills", tmp_path, server.service.config)
+    second, *others = [another(registry, first, answering={"dense_weight": n / 100}) for n in range(SHOWN + 1)]
+    for other in others:
+        registry.keep_out(other.id, "no proven gain")
+    registry.promote("mills", second.id, "by hand")
+    with client(server, "trainer") as trainer:
+        told = trainer.get("/collections/mills/learning").json()["releases"]
+    assert [(each["id"], each["state"]) for each in told[:2]] == [(first.id, "retired"), (second.id, "production")]
+    assert len(told) == SHOWN + 2
 
 
 def test_a_collection_that_is_not_known_has_learned_nothing(server):

@@ -24,7 +24,7 @@ def test_an_answer_is_explained_and_nothing_is_kept_of_it(server, reader):
     kept = n_interactions(server)
     told = reader.post("/explain", json={"question": QUESTION, "stream": True}).json()
     assert list(told)[0] == "diagnosis"
-    assert told["diagnosis"].startswith("answered from passage")
+    assert told["diagnosis"].startswith("answered from [1] alder.md, page 1")
     assert "by extractive" in told["diagnosis"]
     assert (told["text"], told["cached"]) == (answer["text"], answer["text"])
     given = sorted((seen for seen in told["passages"] if seen["number"]), key=lambda seen: seen["number"])

@@ -20,6 +20,7 @@ READERS = [
     ("POST", "/feedback", REACTION),
     ("GET", "/collections/default/documents", None),
     ("GET", "/uploads/00000000000000000000000000000000", None),
+    ("GET", "/keys/self", None),
 ]
 TRAINERS = [
     ("POST", "/collections/default/documents", None),
@@ -75,7 +76,7 @@ def test_a_trainer_does_not_promote(server, method, path, json):
     [
         case
         for case in READERS + TRAINERS + ADMINS
-        if case[1] not in ("/v1/models", "/feedback") and "uploads" not in case[1]
+        if case[1] not in ("/v1/models", "/feedback", "/keys/self") and "uploads" not in case[1]
     ],
 )
 def test_a_key_of_another_collection_opens_nothing_here(server, method, path, json):
@@ -110,6 +111,13 @@ def test_an_expired_or_revoked_key_is_refused_from_the_next_request_on(server):
         answer = reader.get("/v1/models")
     assert answer.status_code == 401
     assert "revoked" in answer.json()["error"]["message"]
+
+
+def test_a_key_says_what_it_may_do(server):
+    with client(server, "trainer", "town") as bound:
+        told = bound.get("/keys/self").json()
+    assert (told["role"], told["collections"], told["expires_at"]) == ("trainer", ["town"], None)
+    assert "key_sha256" not in told
 
 
 def test_health_needs_no_key(server):

@@ -1,7 +1,9 @@
 """A citation's source over HTTP: the page with the passage marked, and the text around it."""
 
+import asyncio
 import io
 
+import httpx
 import pytest
 from PIL import Image
 from reportlab.pdfgen.canvas import Canvas
@@ -56,6 +58,35 @@ def test_a_citations_page_is_drawn_with_its_passage_marked(server, ferry, reader
         middle = int((box["x0"] + box["x1"]) / 2), int((box["y0"] + box["y1"]) / 2)
         assert plain.getpixel(middle) != marked.getpixel(middle)
     assert plain.getpixel((150, 380)) == marked.getpixel((150, 380)) == (255, 255, 255)
+
+
+def test_it_is_told_where_a_passage_is_marked_and_on_which_pages_it_stands(ferry, reader):
+    path = f"/collections/ferry/documents/{ferry['ferry.pdf']}/text"
+    everything = reader.get(path, params={"start": 0, "end": 5000}).json()["passage"]
+    first, over, last = (everything.index(each) for each in ("noon. 1", "swims there. 1", "noon. 2"))
+    for page_no, start, end, marked, pages in (
+        (1, first, first + 4, "true", "1"),
+        (2, first, first + 4, "false", "1"),
+        (1, over, last, "true", "1,2"),
+        (2, over, last, "true", "1,2"),
+    ):
+        answer = reader.get(pages_of(ferry["ferry.pdf"], page_no), params={"start": start, "end": end})
+        assert (answer.headers["x-passage-marked"], answer.headers["x-passage-pages"]) == (marked, pages)
+    assert "x-passage-marked" not in reader.get(pages_of(ferry["ferry.pdf"])).headers
+
+
+def test_more_pages_than_can_wait_are_refused_at_once(server, ferry):
+    async def draw_many():
+        headers = {"Authorization": f"Bearer {server.key('reader', 'ferry')}"}
+        async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=60) as reader:
+            return await asyncio.gather(*(reader.get(pages_of(ferry["ferry.pdf"])) for _ in range(24)))
+
+    drawn = asyncio.run(draw_many())
+    refused = [each for each in drawn if each.status_code == 503]
+    assert refused
+    assert refused[0].headers["retry-after"] == "1"
+    assert "too many pages" in refused[0].json()["error"]["message"]
+    assert {each.status_code for each in drawn} == {200, 503}
 
 
 def test_a_page_is_as_large_as_wanted_and_never_lies_on_the_disk(server, ferry, reader):

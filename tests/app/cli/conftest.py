@@ -1,8 +1,10 @@
 """A home of three documents, the `ragloop` command in a process of its own, and something that answers."""
 
 import os
+import pty
 import subprocess
 import sysconfig
+import termios
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -34,6 +36,24 @@ class Installed:
         )
 
 
+def in_terminal(command, columns, environment, typed=""):
+    """Run a command in a terminal of that width, type, and return what it shows."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (40, columns))
+    process = subprocess.Popen(command, env=environment, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    os.write(ours, typed.encode())
+    shown = b""
+    try:
+        while piece := os.read(ours, 4096):
+            shown += piece
+    except OSError:  # the terminal's other end has closed
+        pass
+    os.close(ours)
+    assert process.wait(timeout=60) == 0, shown
+    return shown.decode().replace("\r\n", "\n")
+
+
 @pytest.fixture(scope="package")
 def shop(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shop")
@@ -55,7 +75,8 @@ def homeless(tmp_path):
 
 class Answering(BaseHTTPRequestHandler):
     def do_GET(self):
-        self.send_response(200)
+        status = self.path.split("/")[1]
+        self.send_response(int(status) if status in ("401", "404") else 200)
         self.end_headers()
 
     do_HEAD = do_GET
@@ -66,7 +87,7 @@ class Answering(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server():
-    """The root of something that answers whatever it is asked."""
+    """The root of something that answers whatever it is asked; under /401 and /404 it does so with that."""
     with HTTPServer(("127.0.0.1", 0), Answering) as listening:
         threading.Thread(target=listening.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{listening.server_port}"

@@ -4,6 +4,9 @@ import sys
 
 import pytest
 
+from tests.app.cli.conftest import Installed, in_terminal
+from tests.rag.answering.shop import add, open_shop
+
 
 def completed(installed, line, **environment):
     """Return what is offered for the last word of a line, as bash asks for it."""
@@ -84,3 +87,29 @@ def test_bash_completes_once_it_is_installed(installed, tmp_path):
     )
     done = installed.run("bash", "-c", pressed, HOME=str(tmp_path))
     assert sorted(done.stdout.split()) == ["experiments", "explain"], done.stderr
+
+
+def test_no_name_at_tab_runs_a_command_or_becomes_several_words(tmp_path):
+    odd = ["$(touch pwned).txt", "`touch pwned`.txt", "my notes.txt", "a;touch pwned.txt", "--yes.txt", "plain-1.txt"]
+    add(open_shop(tmp_path), tmp_path, {name: f"The {name} boats leave at nine." for name in odd})
+    here = Installed(tmp_path)
+    assert completed(here, "ragloop forget ") == ["bakery.txt", "boats.txt", "cheese.txt", "plain-1.txt"]
+    script = here.run("ragloop", _RAGLOOP_COMPLETE="source_bash").stdout
+    show = "ragloop() { printf '<%s>' \"$@\"; }"
+    (tmp_path / "rc").write_text(f"{script}\n{show}\ncd {tmp_path}\n")
+    typed = "".join(f"ragloop forget {start}\t\n" for start in ("$", "my", "pl")) + "exit\n"
+    shown = in_terminal(["bash", "--rcfile", str(tmp_path / "rc"), "-i"], 200, here.environment, typed)
+    assert "<forget><plain-1.txt>" in shown
+    assert "<notes.txt>" not in shown
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_what_a_release_is_holds_no_command_for_a_shell_that_shows_it(tmp_path):
+    space = open_shop(tmp_path)
+    serving = space.registry.get("default", 1)
+    made_of = {part: getattr(serving, part) for part in ("embedder", "index", "config", "lineage")}
+    made_of["answering"] = serving.answering | {"other": True}
+    space.registry.register("default", reason="back \\$(touch pwned) `x` \"y\" 'z'", parent_id=1, **made_of)
+    asked = {"_TYPER_COMPLETE_ARGS": "ragloop releases promote "}
+    offered = Installed(tmp_path).run("ragloop", _RAGLOOP_COMPLETE="complete_zsh", **asked).stdout
+    assert "back  touch pwned   x   y   z" in offered

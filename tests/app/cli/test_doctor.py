@@ -44,11 +44,16 @@ def test_on_a_new_machine_all_that_is_needed_is_there(home):
     code, complaints, rows = looked()
     assert (code, complaints) == (0, [])
     assert {row["state"] for row in rows.values()} <= {OK, NOTE}
-    for check in ("python", "packages", "configuration", "home and key", "disk", "models"):
+    for check in ("settings", "python", "packages", "configuration", "disk", "artifacts", "models", "judge"):
         assert rows[check]["state"] == OK
     mended(rows, "language model", NOTE, "extractive answers in its place", "export RAGLOOP_GROQ_API_KEY=")
     mended(rows, "Prefect's server", NOTE, "none runs", "ragloop up")
-    assert str(home) in rows["home and key"]["what"]
+    mended(rows, "home and key", NOTE, f"no home yet at {home}", "ragloop ingest PATH")
+    assert not home.exists()
+
+
+def test_a_home_that_is_there_can_be_written(space):
+    mended(looked()[2], "home and key", OK, f"{space.home} can be written", f"key in {space.settings.key_file}")
 
 
 def test_a_home_that_cannot_be_is_named_in_one_line_and_exit_code_2():
@@ -72,6 +77,14 @@ def test_a_lost_key_is_missing(space):
     mended(looked()[2], "home and key", MISSING, "no key at", "put back the key file that sealed this home")
 
 
+def test_variables_that_cannot_be_used_are_named_and_the_rest_is_looked_at():
+    code, complaints, rows = looked(RAGLOOP_NICE="abc", RAGLOOP_PROFILE="huge")
+    assert (code, complaints) == (2, ["ragloop: to be mended before all works: settings"])
+    mended(rows, "settings", MISSING, "RAGLOOP_NICE is set to 'abc'", "RAGLOOP_PROFILE is set to 'huge'")
+    assert "correct or unset RAGLOOP_" in rows["settings"]["mend"]
+    assert rows["configuration"]["state"] == rows["disk"]["state"] == OK
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -93,10 +106,71 @@ def test_a_configuration_that_cannot_be_used_is_named(tmp_path, text, said):
         ('[answering]\ngenerators = ["extractive"]\n', OK, ("no key is needed",)),
     ],
 )
-def test_a_key_for_groq_is_missed_where_it_is_needed(tmp_path, text, state, words):
+def test_a_key_for_groq_is_missed_where_it_is_needed(server, tmp_path, text, state, words):
     (tmp_path / "ragloop.toml").write_text(text)
     mended(looked(RAGLOOP_CONFIG=tmp_path / "ragloop.toml")[2], "language model", state, *words)
-    mended(looked(RAGLOOP_CONFIG=tmp_path / "ragloop.toml", RAGLOOP_GROQ_API_KEY="k")[2], "language model", OK)
+    key = {"RAGLOOP_GROQ_API_KEY": "k", "RAGLOOP_GROQ_BASE_URL": server}
+    mended(looked(RAGLOOP_CONFIG=tmp_path / "ragloop.toml", **key)[2], "language model", OK)
+
+
+@pytest.mark.parametrize(("status", "state", "words"), [(401, MISSING, "does not take"), (None, NOTE, "be asked")])
+def test_groq_is_asked_whether_it_takes_the_key(server, status, state, words):
+    url = f"{server}/{status}" if status else "http://127.0.0.1:9"
+    rows = looked(RAGLOOP_GROQ_API_KEY="k", RAGLOOP_GROQ_BASE_URL=url)[2]
+    mended(rows, "language model", state, words, "correct")
+
+
+@pytest.mark.usefixtures("hub_that_hangs_up")
+@pytest.mark.parametrize(
+    ("generators", "model", "state", "words"),
+    [
+        ('["local"]', "no/such", MISSING, "the local model no/such is not in the cache"),
+        ('["local", "extractive"]', "no/such", NOTE, "extractive answers in its place"),
+        ('["local"]', "/no/such", MISSING, "no model in /no/such"),
+        ('["local"]', "{folder}", OK, "asked in turn: local"),
+    ],
+)
+def test_a_local_model_is_looked_for(tmp_path, generators, model, state, words):
+    (tmp_path / "config.json").write_text("{}")
+    answering = (
+        f"[answering]\ngenerators = {generators}\n[answering.local]\nmodel = '{model.format(folder=tmp_path)}'\n"
+    )
+    (tmp_path / "ragloop.toml").write_text(answering)
+    mended(looked(RAGLOOP_CONFIG=tmp_path / "ragloop.toml")[2], "language model", state, words)
+
+
+def test_a_local_model_that_the_hub_has_is_fetched_and_one_that_it_has_not_is_missing(server, tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    (tmp_path / "ragloop.toml").write_text('[answering]\ngenerators = ["local"]\n')
+    for endpoint, state in ((server, OK), (f"{server}/404", MISSING)):
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", endpoint)
+        mended(looked(RAGLOOP_CONFIG=tmp_path / "ragloop.toml")[2], "language model", state)
+
+
+@pytest.mark.parametrize(
+    ("check", "state", "words", "said"),
+    [
+        ("artifacts", MISSING, "correct or unset RAGLOOP_ARTIFACT_ROOT", {"ARTIFACT_ROOT": "/proc/nowhere"}),
+        ("artifacts", MISSING, "no way to reach", {"ARTIFACT_ROOT": "gopher://nobucket/x"}),
+        ("artifacts", OK, "answers", {"ARTIFACT_ROOT": "memory://bucket"}),
+        (
+            "task runner",
+            MISSING,
+            "no dask answers",
+            {"TASK_RUNNER": "dask", "TASK_RUNNER_ADDRESS": "tcp://127.0.0.1:9"},
+        ),
+        ("task runner", OK, "dask at", {"TASK_RUNNER": "dask", "TASK_RUNNER_ADDRESS": "{server}"}),
+        ("task runner", NOTE, "is not used", {"TASK_RUNNER_ADDRESS": "tcp://127.0.0.1:9"}),
+        ("judge", MISSING, "set RAGLOOP_JUDGE_BASE_URL", {}),
+        ("judge", MISSING, "nothing answers at http://127.0.0.1:9", {"JUDGE_BASE_URL": "http://127.0.0.1:9"}),
+        ("judge", OK, "x at", {"JUDGE_BASE_URL": "{server}"}),
+    ],
+)
+def test_what_lies_elsewhere_is_looked_for(server, tmp_path, check, state, words, said):
+    (tmp_path / "ragloop.toml").write_text('[judge]\nprovider = "openai-compatible"\nmodel = "x"\n')
+    variables = {f"RAGLOOP_{name}": value.format(server=server) for name, value in said.items()}
+    mended(looked(RAGLOOP_CONFIG=tmp_path / "ragloop.toml", **variables)[2], check, state, words)
 
 
 def test_a_package_that_is_missing_or_too_old_is_named_with_the_command(tmp_path, monkeypatch):

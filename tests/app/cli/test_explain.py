@@ -23,13 +23,13 @@ def explain(shop, monkeypatch):
 def test_the_diagnosis_comes_first_and_then_each_stage(explain):
     shown = explain(OPENS)
     assert shown.exit_code == 0, shown.output
-    assert shown.stdout.startswith("answered from passage 1 (bakery.txt, page 1) by extractive")
+    assert shown.stdout.startswith("answered from [1] bakery.txt, page 1 by extractive")
     for part in (
         "threshold",
         "0.25 (prior)",
         "words of the question",
         "re-ranked",
-        "[1] cited",
+        "cited as",
         "who was asked",
         "1.00",
     ):

@@ -1,20 +1,32 @@
 """`--json` prints one JSON value and nothing else, whatever the command has to say."""
 
 import json
+import re
+from datetime import UTC, datetime
 
 import pytest
 from typer.testing import CliRunner
 
 from app.cli import app
+from app.output import show_json
+from rag.feedback.recording import record_feedback
+from rag.feedback.signals import Feedback, FeedbackKind
 from rag.settings import Settings
 from rag.workspace import Workspace
+from tests.rag.answering.shop import open_shop
+
+WHEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 
 @pytest.fixture
 def told(shop, tmp_path, monkeypatch):
     """Run a command of the shop with `--json`, and return what it says."""
-    monkeypatch.setenv("RAGLOOP_HOME", str(shop / "home"))
-    monkeypatch.setenv("RAGLOOP_KEY_FILE", str(shop / "keyring.json"))
+    return teller(shop, tmp_path, monkeypatch)
+
+
+def teller(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("RAGLOOP_HOME", str(folder / "home"))
+    monkeypatch.setenv("RAGLOOP_KEY_FILE", str(folder / "keyring.json"))
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     monkeypatch.chdir(tmp_path)
 
@@ -45,6 +57,88 @@ def test_a_list_is_an_array_of_objects(told, arguments):
     rows = told(*arguments.split())
     assert isinstance(rows, list)
     assert all(isinstance(row, dict) for row in rows)
+
+
+@pytest.fixture(scope="module")
+def used(tmp_path_factory):
+    """The folder of a shop with a key, an experiment, and answers that were judged, one in too short a question."""
+    folder = tmp_path_factory.mktemp("used")
+    space = open_shop(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        tell = teller(folder, folder, patch)
+        tell("keys", "create", "--role", "reader")
+        tell("experiments", "start", "--template", "concise")
+        for question in ("What does rye bread cost?", "rye?"):
+            reaction = Feedback(interaction_id=tell("ask", question)["id"], kind=FeedbackKind.THUMB_UP)
+            record_feedback(space.database, reaction, space.settings.feedback_threshold)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "types"),
+    [
+        (
+            "documents",
+            {"name": str, "version": int, "n_pages": int, "n_chunks": int, "n_chars": int, "ingested_at": WHEN},
+        ),
+        ("releases list", {"id": int, "state": str, "reason": str, "created_at": WHEN}),
+        ("keys list", {"id": str, "role": str, "collections": list, "created_at": WHEN}),
+        ("experiments list", {"id": int, "name": str, "state": str, "control_id": int, "started_at": WHEN}),
+        ("feedback quarantined", {"rule": str, "reaction": int, "kind": str, "question": str, "at": WHEN}),
+        ("feedback stats", {"what": str, "reactions": int, "why": str}),
+        ("doctor", {"check": str, "state": str, "what": str}),
+        (
+            "search bakery",
+            {
+                "rank": int,
+                "doc_id": str,
+                "page": int,
+                "document": str,
+                "score": float,
+                "char_start": int,
+                "passage": str,
+            },
+        ),
+        ("releases show production", {"id": int, "created_at": WHEN, "answering": dict, "embedder": dict}),
+        ("experiments status", {"id": int, "started_at": WHEN, "shares": dict}),
+        ("ask bakery?", {"id": str, "text": str, "citations": list, "timings": dict}),
+        ("status", {"server": str, "device": str, "tables": dict, "hints": list}),
+    ],
+)
+def test_each_has_its_keys_and_their_types(used, tmp_path, monkeypatch, arguments, types):
+    said = teller(used, tmp_path, monkeypatch)(*arguments.split())
+    rows = said if isinstance(said, list) else [said]
+    assert rows
+    for row in rows:
+        assert all(re.fullmatch(r"[a-z0-9_]+", key) for key in row), row
+        for key, kind in types.items():
+            value = row[key]
+            assert WHEN.fullmatch(value) if kind is WHEN else type(value) is kind, (key, value)
+
+
+def test_what_was_refused_or_skipped_is_named_with_why(homeless, tmp_path):
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    (folder / "tool.exe").write_bytes(b"MZ")
+    (folder / "empty.txt").write_text("")
+    (folder / "red\x1b[31m.txt").write_text("The boats are red.")
+    (folder / "boat.txt").write_text("The boat to the lighthouse leaves at dawn.")
+    done = homeless.run("ragloop", "ingest", str(folder), "--json")
+    assert done.returncode == 2 and "\x1b" not in done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["added"] == ["boat.txt"] and summary["skipped"] == ["tool.exe"] and summary["release"]
+    refused = {each["name"]: each["reason"] for each in summary["refused"]}
+    assert set(refused) == {"empty.txt", "red\x1b[31m.txt"}
+    assert "give a plain name of up to 500 letters" in refused["red\x1b[31m.txt"]
+    pairs = tmp_path / "pairs.jsonl"
+    pairs.write_text(json.dumps({"id": "x9", "question": "Why?", "answer": "Because of the purple elephants."}))
+    imported = json.loads(homeless.run("ragloop", "pairs", "import", str(pairs), "--json").stdout)
+    assert imported["imported"] == 0 and "x9" in imported["refused"][0]
+
+
+def test_times_and_what_is_no_number_have_one_form(capsys):
+    show_json({"at": datetime(2026, 11, 22, 18, 5, 46, tzinfo=UTC), "mean": float("nan")})
+    assert json.loads(capsys.readouterr().out) == {"at": "2026-11-22T18:05:46Z", "mean": None}
 
 
 @pytest.mark.parametrize("arguments", ["releases show production", "status", "monitor", "ask bakery?"])

@@ -72,3 +72,13 @@ def test_another_server_at_the_address_is_told(call, body):
 def test_an_address_that_leads_nowhere_is_told(url):
     with pytest.raises(ApiError, match="check|does not answer"):
         Api(url).ways()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_no_proxy_hears_what_goes_to_this_machine(monkeypatch, host):
+    with saying(b"{}", kind="application/json") as url, saying(b"{}", kind="application/json", status=407) as proxy:
+        for name in ("http_proxy", "all_proxy"):
+            monkeypatch.setenv(name, proxy)
+        assert Api(url.replace("127.0.0.1", host), "rk_secret").max_upload_mb() is None
+        with pytest.raises(ApiError, match="407"):
+            Api("http://api.example", "rk_secret").max_upload_mb()

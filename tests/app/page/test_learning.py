@@ -1,9 +1,14 @@
 """The learning page: what waits, releases and their verdicts, and changes of production with a second click."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from app.api.retrainings import RunState
+from app.page import retraining
+from app.page.client import Api
 from tests.app.api.conftest import Workers, add_documents, open_space, serving
-from tests.app.page.conftest import Visit
+from tests.app.page.conftest import Visit, plain
 
 QUESTION = "What is the weathercock of the town hall?"
 TOWER = "The tower of the town hall has 211 steps."
@@ -95,14 +100,14 @@ def test_a_retraining_that_fails_is_told_and_may_be_started_again(town, learning
     workers.go_on("cancelled")
     visit.page.run()
     assert any("was cancelled" in each.value for each in visit.page.warning)
-    earlier = [each.value for each in visit.page.dataframe if "What came of it" in each.value]
-    assert "no pairs: add documents" in list(earlier[0]["What came of it"])
+    assert any(text.endswith("failed: no pairs: add documents") for text in visit.texts), "among the earlier ones"
 
 
 def test_without_workers_it_is_said_what_to_start(visit):
     trainer = visit("trainer")
     trainer.go_to("learning")
-    assert any("ragloop up" in each.value for each in trainer.page.info)
+    (said,) = [plain(each.value) for each in trainer.page.info if "Retrainings" in each.value]
+    assert said.endswith("start it with ragloop up")
     assert not [each for each in trainer.page.button if each.label == "Start a retraining"]
 
 
@@ -133,10 +138,39 @@ def test_production_changes_only_at_the_second_click(town, learning):
     assert states(town)[second] == "production"
 
 
-def test_a_trainer_may_not_promote(town, learning):
-    before = states(town)
+def test_a_trainer_is_told_what_promoting_takes_instead_of_a_button(learning):
     visit = learning("trainer")
-    visit.click("Roll back")
-    visit.click("Yes, roll back")
-    assert any("takes admin" in error for error in visit.errors)
-    assert states(town) == before
+    assert any("rolling back takes the role admin" in each.value for each in visit.page.info)
+    assert not [each for each in visit.page.button if each.label == "Roll back" or "Promote" in each.label]
+
+
+def test_a_release_says_at_full_length_why_it_was_made(town, learning):
+    (newest, _) = reversed(town.space.registry.list("default"))
+    visit = learning("trainer")
+    assert newest.reason in visit.texts
+    assert any(text.startswith(f"**Release {newest.id}**, production") for text in visit.markdown)
+
+
+def test_a_retraining_that_no_worker_takes_says_where_workers_run(town, learning):
+    visit, workers = learning("trainer"), town.service.retrainings
+    visit.click("Start a retraining")
+    workers.runs.insert(0, ("default", "run-by-hand", RunState.DONE, "KEEP release 3"))  # while the other still waits
+    visit.page.run()
+    assert any("Workers run where `ragloop up` does" in each.value for each in visit.page.info)
+    assert starting(visit).disabled
+    del workers.runs[0]
+    workers.go_on("cancelled")
+
+
+def test_a_watched_retraining_is_looked_at_less_often_as_time_passes(town):
+    clock = SimpleNamespace(now=0.0)
+    watch = retraining._Watch(Api(town.url, town.key("trainer")), "default", lambda: clock.now)
+    before, looked = None, []
+    for clock.now in range(1800):
+        last = watch.last()
+        if last is not before:
+            looked.append(clock.now)
+        before = last
+    assert looked[:3] == [0, 3, 6]
+    assert looked[-1] - looked[-2] == 30
+    assert len(looked) < 150, "every three seconds would be 600"

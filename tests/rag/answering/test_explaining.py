@@ -25,7 +25,7 @@ def test_an_answer_is_told_with_its_passages_and_who_did_not_speak(engine, space
     answer = engine.ask(Question(text=OPENS))
     kept = n_interactions(space)
     told = explain(engine, Question(text=OPENS))
-    assert told.diagnosis.startswith("answered from passage 1 (bakery.txt, page 1) by extractive; groq did not answer")
+    assert told.diagnosis.startswith("answered from [1] bakery.txt, page 1 by extractive; groq did not answer")
     assert "RAGLOOP_GROQ_API_KEY" in told.diagnosis
     assert (told.text, told.found, told.way) == (answer.text, True, Way.RAG)
     assert told.statements == answer.statements
@@ -148,3 +148,24 @@ def test_the_cache_is_told_passed_by_and_left_as_it_was(with_groq, groq):
     assert len(groq.requests) == 3
     assert told.cached == first.text and "noon" in told.text
     assert with_groq.ask(Question(text=OPENS)).text == first.text
+
+
+def test_a_passage_bears_the_numbers_that_the_answer_gives_it_and_what_is_cited_of_it(space, groq):
+    groq.faults.append(says("The bakery opens at six in the morning [2]. Bicycles travel free of charge [1]."))
+    with engines_of(space, groq, evidence_threshold=0.05) as engines:
+        asked = Question(text="When does the bakery open, and do bicycles travel free of charge?")
+        told = explain(engines.of("default"), asked)
+    cited = {seen.document: seen for seen in told.passages if seen.cited}
+    by_text = {each.text: each.citations for each in told.statements}
+    assert {seen.number for seen in cited.values()} == {1, 2}
+    for text, document in (("Bicycles", "boats.txt"), ("The bakery", "bakery.txt")):
+        (numbers,) = (numbers for said, numbers in by_text.items() if said.startswith(text))
+        assert cited[document].citations == numbers
+        assert f"[{numbers[0]}] {document}" in told.diagnosis
+    assert cited["boats.txt"].passage == "Bicycles travel free of charge on the lower deck."
+    assert any(seen.number != seen.citations[0] for seen in cited.values())
+
+
+def test_an_answer_for_a_word_that_no_passage_holds_may_be_beside_the_point(engine):
+    told = explain(engine, Question(text="When does the bakery in Oslo open?"))
+    assert told.found and "no passage holds 'oslo': if the answer is beside the point" in told.diagnosis

@@ -42,8 +42,8 @@ def changed(data, scale, word, page_no=1, in_page=1):
     """Return what marking a word changes on a page: left, top, right, bottom in points; None if nothing."""
     text = extract("town.pdf", data)
     start = text.text.index(word, text.pages[in_page - 1].char_start)
-    plain = Image.open(io.BytesIO(pdf_picture(data, page_no, scale)))
-    marked = Image.open(io.BytesIO(pdf_picture(data, page_no, scale, text, (start, start + len(word)))))
+    plain = Image.open(io.BytesIO(pdf_picture(data, page_no, scale).png))
+    marked = Image.open(io.BytesIO(pdf_picture(data, page_no, scale, text, (start, start + len(word))).png))
     box = ImageChops.difference(plain, marked).getbbox()
     return box and tuple(pixel / scale for pixel in box)
 
@@ -64,9 +64,8 @@ def test_the_letters_stay_legible_under_the_mark():
     text = extract("town.pdf", data)
     start = text.text.index("gilded")
     left, top, right, bottom = (round(4 * each) for each in place_of("gilded"))
-    marked = Image.open(io.BytesIO(pdf_picture(data, 1, 4.0, text, (start, start + 6)))).crop(
-        (left, top, right, bottom)
-    )
+    marked = Image.open(io.BytesIO(pdf_picture(data, 1, 4.0, text, (start, start + 6)).png))
+    marked = marked.crop((left, top, right, bottom))
     darkest, lightest = marked.convert("L").getextrema()
     assert lightest - darkest > 120
 
@@ -82,8 +81,26 @@ def test_a_passage_of_another_page_marks_nothing():
     assert changed(pdf(), 1.0, "gilded", page_no=2, in_page=2) is not None
 
 
+def test_a_passage_over_the_end_of_a_page_is_marked_on_both():
+    data = pdf()
+    text = extract("town.pdf", data)
+    start, end = text.text.index("wind. 1"), text.text.index("weathercock", text.pages[1].char_start)
+    drawn = [pdf_picture(data, page_no, 1.0, text, (start, end)) for page_no in (1, 2)]
+    assert [(each.marked, each.pages) for each in drawn] == [(True, (1, 2)), (True, (1, 2))]
+
+
+def test_a_page_that_was_read_in_other_words_says_that_nothing_is_marked():
+    data = pdf()
+    text = extract("town.pdf", data)
+    other = text.model_copy(update={"text": text.text.replace("gilded", "golden")})
+    start = other.text.index("golden")
+    drawn = pdf_picture(data, 1, 1.0, other, (start, start + 6))
+    assert (drawn.marked, drawn.pages) == (False, (1,))
+    assert drawn.png == pdf_picture(data, 1, 1.0).png
+
+
 def test_a_poster_is_drawn_smaller_than_asked():
-    drawn = Image.open(io.BytesIO(pdf_picture(pdf(pagesize=(14_000, 7_000)), 1, 4.0)))
+    drawn = Image.open(io.BytesIO(pdf_picture(pdf(pagesize=(14_000, 7_000)), 1, 4.0).png))
     assert MAX_PIXELS * 0.99 < drawn.width * drawn.height < MAX_PIXELS * 1.01
     assert drawn.width / drawn.height == pytest.approx(2, abs=0.01)
 

@@ -7,7 +7,7 @@ from rag.evaluation.asked import Group
 from rag.evaluation.chat_gate import ChatReports, judge_chat
 from rag.evaluation.gate import Decision
 from rag.evaluation.pictures import comparison_picture, history_picture, ways_picture
-from rag.evaluation.tables import comparison_rows, cost_rows, way_rows
+from rag.evaluation.tables import comparison_rows, cost_rows, cost_values, way_rows, way_values
 from rag.evaluation.way_report import F1, HONEST, AnsweredQuestion, WayReport
 
 CONFIG = ChatGateConfig(resamples=1000)
@@ -192,6 +192,10 @@ def test_ways_are_shown_side_by_side_in_each_group_and_all_alike():
     assert (rows[0]["made up"], rows[0]["from memory"], rows[1]["from memory"]) == ("0.100", "25%", "")
     assert (rows[-1]["questions"], rows[-1]["n"], rows[-1]["token F1"]) == ("all, each group alike", "100", "0.700")
     costs = cost_rows([report(BETTER)])
+    [told] = cost_values([report(BETTER)])
+    assert (told["p50_ms"], told["card_bytes"]) == (90, None) and isinstance(told["memory_bytes"], int)
+    whole = way_values([report(BETTER, 6)])[-1]
+    assert (whole["group"], whole["n"], whole["token_f1"]) == (None, 100, pytest.approx(0.8))
     assert costs == [
         {"way": "routed", "p50 ms": "90", "p95 ms": "90", "models MB": "1", "memory MB": "3", "card MB": ""}
     ]

@@ -7,7 +7,7 @@ from rag.config import GateConfig
 from rag.evaluation.gate import Circumstances, Decision, judge
 from rag.evaluation.report import EvaluationReport, QuestionResult, Refusals
 from rag.evaluation.significance import Spread, look_confidence
-from rag.evaluation.tables import report_rows
+from rag.evaluation.tables import report_rows, report_values
 from rag.pairs.pair import Origin, QuestionType
 
 CONFIG = GateConfig(resamples=1000)
@@ -234,6 +234,10 @@ def test_a_report_is_shown_by_origin_and_type():
     rows = report_rows(report(OLD))
     assert [row["questions"] for row in rows] == ["real, all", "real, factual"]
     assert rows[0]["mrr@10"] == "0.438"
+    [first, second] = report_values(report(OLD))
+    assert (first["origin"], first["question_type"], second["question_type"]) == ("real", None, "factual")
+    assert str(first["n"]) == rows[0]["n"] and isinstance(first["n"], int)
+    assert first["metrics"]["mrr@10"] == pytest.approx(0.4375, abs=5e-4)
 
 
 def test_a_candidate_that_lost_documents_is_kept_out_however_well_it_ranks():
