@@ -109,7 +109,7 @@ def _settings_error(error: ValueError) -> str | None:
 
     if not isinstance(error, ValidationError) or error.title != "Settings":
         return None
-    from app.doctor import settings_fault
+    from app.doctor.configured import settings_fault
 
     fault = settings_fault(error)
     return f"{fault.what}: {fault.mend}"

@@ -11,7 +11,7 @@ import typer
 from app.cli.options import AsJson, complain
 
 if TYPE_CHECKING:
-    from app.doctor import Check, Finding
+    from app.doctor.finding import Check, Finding
     from deployments.address import Address
 
 commands = typer.Typer()
@@ -24,7 +24,9 @@ def doctor(as_json: AsJson = False) -> None:
     """Find what is missing, and say the command that mends it; exit code 2 if something has to be mended."""
     from rich.text import Text
 
-    from app.doctor import State, read_settings, run_checks, standing_checks
+    from app.doctor.configured import read_settings
+    from app.doctor.finding import State, run_checks
+    from app.doctor.standing import standing_checks
     from app.output import show_rows
 
     settings, read = read_settings()
@@ -62,7 +64,7 @@ def _running_checks(home: Path) -> dict[str, "Check"]:
 
 def _prefect(up: "Address | None") -> "Finding":
     from app.cli.ephemeral import require_server
-    from app.doctor import NETWORK_S, Finding, State
+    from app.doctor.finding import NETWORK_S, Finding, State
 
     if named := os.environ.get("PREFECT_API_URL"):
         require_server(named, NETWORK_S)
@@ -77,7 +79,7 @@ def _port(port: int, what: str, url: str | None) -> "Finding":
 
     :param url: where this home's `ragloop up` has that, if it runs.
     """
-    from app.doctor import Finding, State
+    from app.doctor.finding import Finding, State
 
     if url:
         return Finding(State.OK, f"{what} of this home's `ragloop up` is at {url}")

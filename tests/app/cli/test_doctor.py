@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app
-from app.doctor import Finding, State, run_checks
+from app.doctor.finding import Finding, State, run_checks
 from deployments.address import Address, lock_file, write_address
 
 OK, NOTE, MISSING = (state.value for state in State)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from app.doctor import State
+from app.doctor.finding import State
 from tests.app.cli.conftest import in_terminal
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

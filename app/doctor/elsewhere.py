@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from app.doctor import NETWORK_S, Finding, State, config_of, unwritable
+from app.doctor.configured import config_of
+from app.doctor.finding import NETWORK_S, Finding, State
+from app.doctor.here import unwritable
 from rag.settings import Models, Settings, TaskRunnerKind
 
 if TYPE_CHECKING:

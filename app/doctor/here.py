@@ -1,4 +1,4 @@
-"""What is missing for ragloop to work here, and the command that mends it."""
+"""The doctor's checks of this machine: the Python, the packages, the home, the disk, the card."""
 
 import os
 import platform
@@ -6,125 +6,22 @@ import shlex
 import shutil
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Mapping
-from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
-from pydantic import ValidationError
-
-from rag.errors import RagloopError
+from app.doctor.configured import config_of
+from app.doctor.finding import Finding, State
 from rag.profiles import Profile, detect_profile
 from rag.settings import Settings
 
-if TYPE_CHECKING:
-    from rag.config import Config
-
 NEEDED_MB = 3 * 1024
 """What a retraining of embedder and chat model needs on the disk, with its checkpoints."""
-PATIENCE_S = 20.0
-"""After which a check is given up; all but that of a card, which imports torch, take well under two seconds."""
-NETWORK_S = 2.0
 _OTHER_HOME = "make room or give write access, or choose another home with RAGLOOP_HOME"
-_CONSTRAINTS = Path(__file__).parents[1] / "constraints.txt"
+_CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
 
 
-class State(StrEnum):
-    """How well something is."""
-
-    OK = "ok"
-    NOTE = "note"
-    """It works without; what is different then is said."""
-    MISSING = "missing"
-    """It has to be mended."""
-
-
-class Finding(NamedTuple):
-    """What a check has seen."""
-
-    state: State
-    what: str
-    mend: str = ""
-    """The command or the step that mends it."""
-
-
-Check = Callable[[], Finding]
-
-
-def run_checks(checks: Mapping[str, Check], patience_s: float = PATIENCE_S) -> dict[str, Finding]:
-    """Return what each check finds, by its name; one that fails or hangs is a finding, and stops no other."""
-    return {name: _found(check, patience_s) for name, check in checks.items()}
-
-
-def _found(check: Check, patience_s: float) -> Finding:
-    found: list[Finding] = []
-
-    def look() -> None:
-        try:
-            found.append(check())
-        except RagloopError as error:
-            what, _, mend = str(error).rpartition(": ")  # each of our errors ends with its remedy
-            found.append(Finding(State.MISSING, what, mend))
-        except Exception as error:  # whatever is broken here, the other checks go on
-            found.append(Finding(State.MISSING, f"{type(error).__name__}: {error}"))
-
-    thread = threading.Thread(target=look, daemon=True)
-    thread.start()
-    thread.join(patience_s)
-    return found[0] if found else Finding(State.MISSING, f"no answer for {patience_s:g} s", "see what it waits for")
-
-
-def read_settings() -> tuple[Settings, Finding]:
-    """Return the settings, with the default for each that cannot be used, and what is found of them."""
-    try:
-        return Settings(), Finding(State.OK, "all can be used")
-    except ValidationError as error:
-        defaults = {name: Settings.model_fields[name].get_default() for name in _unusable(error)}
-        return Settings(**defaults), settings_fault(error)
-
-
-def settings_fault(error: ValidationError) -> Finding:
-    """Return what is wrong with the variables of the settings that cannot be used."""
-    wrong = {f"RAGLOOP_{field.upper()}": why for field, why in _unusable(error).items()}
-    what = "; ".join(f"{name} is set to {why}" for name, why in wrong.items())
-    return Finding(State.MISSING, what, f"correct or unset {', '.join(wrong)}")
-
-
-def _unusable(error: ValidationError) -> dict[str, str]:
-    """Return what stands in the fields that cannot be used, and why it cannot."""
-    return {
-        str(each["loc"][0]): f"{each['input']!r}, which cannot be used ({each['msg']})"
-        for each in reversed(error.errors())
-    }
-
-
-def standing_checks(settings: Settings) -> dict[str, Check]:
-    """Return the checks of what has to be there before anything runs, by name."""
-    from app import elsewhere
-
-    return {
-        "python": _python,
-        "packages": lambda: _packages(settings),
-        "configuration": lambda: _configuration(settings),
-        "home and key": lambda: _home(settings),
-        "disk": lambda: _disk(settings.home.expanduser().absolute()),
-        "artifacts": lambda: elsewhere.artifacts(settings),
-        "models": lambda: elsewhere.models(settings),
-        "language model": lambda: elsewhere.language_model(settings, config_of(settings)),
-        "judge": lambda: elsewhere.judge(settings, config_of(settings)),
-        "task runner": lambda: elsewhere.task_runner(settings.task_runner, settings.task_runner_address),
-        "card": lambda: _card(settings.profile),
-    }
-
-
-def config_of(settings: Settings) -> "Config":
-    """Return the stages of the profile that a run here would have."""
-    return settings.stages(settings.profile or detect_profile())
-
-
-def _python() -> Finding:
+def python() -> Finding:
+    """Look whether this Python is one that the package takes."""
     from packaging.specifiers import SpecifierSet
 
     needed = metadata.metadata("ragloop")["Requires-Python"]
@@ -135,7 +32,8 @@ def _python() -> Finding:
     return Finding(State.OK, platform.python_version())
 
 
-def _packages(settings: Settings) -> Finding:
+def packages(settings: Settings) -> Finding:
+    """Look for each package that is needed, in a version that fits."""
     from packaging.requirements import Requirement
 
     extras, wrong = {"", *_extras(settings)}, {}
@@ -166,7 +64,8 @@ def _extras(settings: Settings) -> set[str]:
     return {extra for extra, asked in wanted.items() if asked}
 
 
-def _configuration(settings: Settings) -> Finding:
+def configuration(settings: Settings) -> Finding:
+    """Look whether a run here would have all that its configuration asks for."""
     from rag.preflight import require_means
 
     require_means(settings, config_of(settings))
@@ -175,7 +74,8 @@ def _configuration(settings: Settings) -> Finding:
     return Finding(State.OK, f"profile {profile}; {file}")
 
 
-def _home(settings: Settings) -> Finding:
+def home(settings: Settings) -> Finding:
+    """Look whether the home and its key can be used, or a home be made."""
     from rag.workspace import Workspace
     from storage.migrations import HEAD
 
@@ -203,7 +103,9 @@ def unwritable(folder: Path) -> str | None:
     return None
 
 
-def _disk(home: Path) -> Finding:
+def disk(settings: Settings) -> Finding:
+    """Look whether a retraining has room in the home."""
+    home = settings.home.expanduser().absolute()
     folder = next(each for each in (home, *home.parents) if each.is_dir())
     free_mb = shutil.disk_usage(folder).free // 2**20
     what = f"{free_mb / 1024:.1f} GB free at {folder}, {NEEDED_MB / 1024:.1f} needed"
@@ -212,7 +114,7 @@ def _disk(home: Path) -> Finding:
     return Finding(State.OK, what)
 
 
-def _card(profile: Profile | None) -> Finding:
+def card(profile: Profile | None) -> Finding:
     """Look for a card as `detect_profile` does; only where there is one is torch imported, which may not fit it."""
     cores = f"{os.cpu_count()} cores"
     if detect_profile() is Profile.CPU:

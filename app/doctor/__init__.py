@@ -1,0 +1,1 @@
+"""What is missing for ragloop to work here, and the command that mends it."""
