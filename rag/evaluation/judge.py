@@ -1,9 +1,8 @@
-"""A language model judges answers with the metrics of ragas, several times, and says how sure it is.
+"""Who judges answers, and what was judged.
 
 The scores of two runs can only be compared if judge, settings and encoder were the same.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -13,11 +12,10 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 from rag.config import JudgeConfig, JudgeProvider
 from rag.errors import ConfigError
-from rag.evaluation.sample import EvaluationSample, mean_scores, missing_scores
+from rag.evaluation.sample import mean_scores, missing_scores
 from rag.llm.bill import Bill
 
 if TYPE_CHECKING:
-    from rag.embedding.encoder import Encoder
     from rag.settings import Settings
 
 
@@ -149,23 +147,3 @@ class JudgedReport(BaseModel):
                 if judgement.spread is not None:
                     pooled.setdefault(name, []).append(float(np.var(judgement.values, ddof=1)))
         return {name: round(float(np.sqrt(np.mean(own))), 4) for name, own in pooled.items()}
-
-
-def judge_answers(
-    samples: Sequence[EvaluationSample],
-    endpoint: JudgeEndpoint,
-    config: JudgeConfig,
-    encoder: "Encoder",
-    before: JudgedReport | None = None,
-) -> JudgedReport:
-    """Return what a judge says of answers. Not from within a running event loop.
-
-    What it cannot judge is missing, with the reason, and no zero. `encoder` tells how near two questions are: it must
-    be the same for all that is compared, so it is the bundled one and not a release's own.
-
-    :param before: what the same judge said of the same answers until it was asked no further; that is not asked again.
-    :raises LanguageModelUnavailable: if the judge cannot be reached or refuses the key or the model from the beginning.
-    """
-    from rag.evaluation.ragas_judge import judge_all
-
-    return judge_all(samples, endpoint, config, encoder, before)

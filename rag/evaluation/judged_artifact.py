@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from rag.config import Config, JudgeProvider
 from rag.evaluation.answers import AnswersReport
 from rag.evaluation.answers_artifact import load_answers, load_answers_report
-from rag.evaluation.judge import JudgedReport, JudgeEndpoint, judge_answers
+from rag.evaluation.judge import JudgedReport, JudgeEndpoint
 from rag.workspace import Workspace
 from storage.artifacts import ArtifactRef, ArtifactStore, Draft
 from storage.recipes import digest_json
@@ -92,6 +92,7 @@ def _judged(
 ) -> JudgedReport:
     from rag.embedding.base import bundled_encoder
     from rag.embedding.encoder import Encoder
+    from rag.evaluation.ragas_judge import judge_answers
 
     samples = [given.sample for given in load_answers(space.artifacts, answers) if given.answerable]
     known = load_judged(space.artifacts, before) if before else None

@@ -69,18 +69,25 @@ class _Embeddings(BaseRagasEmbedding):  # type: ignore[misc]
         return self.embed_texts(texts)
 
 
-def judge_all(
+def judge_answers(
     samples: Sequence[EvaluationSample],
     endpoint: JudgeEndpoint,
     config: JudgeConfig,
     encoder: Encoder,
     before: JudgedReport | None = None,
 ) -> JudgedReport:
-    """See `rag.evaluation.judge.judge_answers`."""
-    return asyncio.run(_judge_all(samples, endpoint, config, encoder, before))
+    """Return what a judge says of answers. Not from within a running event loop.
+
+    What it cannot judge is missing, with the reason, and no zero. `encoder` tells how near two questions are: it must
+    be the same for all that is compared, so it is the bundled one and not a release's own.
+
+    :param before: what the same judge said of the same answers until it was asked no further; that is not asked again.
+    :raises LanguageModelUnavailable: if the judge cannot be reached or refuses the key or the model from the beginning.
+    """
+    return asyncio.run(_judge(samples, endpoint, config, encoder, before))
 
 
-async def _judge_all(
+async def _judge(
     samples: Sequence[EvaluationSample],
     endpoint: JudgeEndpoint,
     config: JudgeConfig,

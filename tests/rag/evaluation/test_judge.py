@@ -7,7 +7,8 @@ import pytest
 from rag.answering.prompts import NOT_IN_DOCUMENTS
 from rag.config import JudgeConfig, JudgeMetric, JudgeProvider
 from rag.errors import ConfigError, LanguageModelUnavailable
-from rag.evaluation.judge import JudgeEndpoint, judge_answers
+from rag.evaluation.judge import JudgeEndpoint
+from rag.evaluation.ragas_judge import judge_answers
 from rag.evaluation.sample import EvaluationSample
 from rag.settings import Settings
 from tests.groq_server import refuses, sends, serving
