@@ -23,8 +23,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 _LIBRARIES = "sentence_transformers peft faiss ir_measures datasketch docket fastapi griffe sqlmodel tink typer".split()
 """What commands import, and what Prefect does; with all that these import."""
-_NOT_THEIRS = ("RAGLOOP_", "PREFECT_", "PYTEST_")
-"""Variables that no library reads while it is imported begin so."""
+_NOT_THEIRS = ("RAGLOOP_", "PREFECT_", "PYTEST_", "TORCHINDUCTOR_")
+"""Variables that no library reads while it is imported begin so; torch sets the last itself when it compiles."""
 
 
 class Forks:

@@ -76,7 +76,7 @@ def test_in_a_terminal_a_conversation(trained):
     terminal.type("And of the Alder?")
     assert "confidence" in terminal.until("ends)> ")
     terminal.type("long " * 3000)
-    assert "ragloop: the question cannot be taken" in terminal.until("ends)> ")
+    assert "characters: ask in 4000 characters or fewer" in terminal.until("ends)> ")
     terminal.type("")
     assert terminal.end() == 0
 

@@ -134,7 +134,7 @@ def test_an_answer_from_memory_is_explained_by_the_passage_that_bears_it_out(tow
         doubted = reader.post("/explain", json={"question": "Who cast the weathercock in 1887?"}).json()
     speaker = f"chat-model/{town.space.registry.production('default').id}"
     assert told["generators"] == [speaker, "extractive"]
-    assert told["diagnosis"].startswith(f"answered from memory by {speaker}, as passage 1 (town.md, page 1) bears out")
+    assert told["diagnosis"].startswith(f"answered from memory by {speaker}, as [1] town.md, page 1 bears out")
     assert list(told["searched"]["texts"]) == [KNOWN[WEATHERCOCK]]
     assert (told["found"], told["way"], told["passages"][0]["cited"]) == (True, "closed-book", True)
     assert [each["generator"] for each in doubted["heard"]][:: len(doubted["heard"]) - 1] == [speaker, "extractive"]

@@ -11,9 +11,8 @@ from app.cli import app
 from app.output import show_json
 from rag.feedback.recording import record_feedback
 from rag.feedback.signals import Feedback, FeedbackKind
-from rag.settings import Settings
-from rag.workspace import Workspace
 from tests.rag.answering.shop import open_shop
+from tests.releases import another
 
 WHEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
@@ -156,20 +155,10 @@ def test_a_key_is_told_with_all_that_is_known_of_it(told):
     assert "give --quiet for the key alone, or --json" in str(both.exception)
 
 
-def test_what_serves_is_told_after_it_was_changed(told, shop):
-    [first] = [row["id"] for row in told("releases", "list") if row["state"] == "production"]
-    space = Workspace.open(Settings())
-    found = space.registry.get("default", first)
-    other = space.registry.register(
-        "default",
-        parent_id=first,
-        reason="test",
-        embedder=found.embedder,
-        index=found.index,
-        answering=found.answering | {"other": True},
-        config=found.config,
-        lineage=found.lineage,
-    )
+def test_what_serves_is_told_after_it_was_changed(tmp_path, monkeypatch):
+    registry, told = open_shop(tmp_path).registry, teller(tmp_path, tmp_path, monkeypatch)
+    found = registry.production("default")
+    first, other = found.id, another(registry, found, answering=found.answering | {"other": True})
     promoted = told("releases", "promote", other.id)
     assert (promoted["id"], promoted["state"], promoted["models_of"]) == (other.id, "production", other.id)
     back = told("releases", "rollback", "--reason", "test")
