@@ -94,15 +94,24 @@ def ask_all(
 ) -> Iterator[Reply]:
     """Yield what an engine answers, one question at a time.
 
-    :param patience_s: how long a question is asked again, every `pause_s`, if nobody answers it though others were
-        answered: a provider's limits pass.
+    :param patience_s: how long a question is asked again, every `pause_s`, if nobody answers it though somebody has
+        answered others: a provider's limits pass.
     :raises NoGenerator: if nobody answers from passages, for another reason than the question itself: an outage must
         not pass for a bad answer.
     """
-    if questions:
-        _reply(engine, questions[0], 0.0, 0.0)  # what is opened with the first question is not its latency
-    told = tqdm(questions, desc="asking", delay=2, disable=None)
-    yield from (_reply(engine, question, patience_s, pause_s) for question in told)
+    if not questions:
+        return
+    reply = _reply(engine, questions[0], 0.0, 0.0)  # what is opened with the first question is not its latency
+    spoken = _is_spoken(reply)
+    for question in tqdm(questions, desc="asking", delay=2, disable=None):
+        reply = _reply(engine, question, patience_s if spoken else 0.0, pause_s)
+        spoken = spoken or _is_spoken(reply)
+        yield reply
+
+
+def _is_spoken(reply: Reply) -> bool:
+    """Say whether somebody was asked, and answered: what the documents do not bear on asks nobody."""
+    return reply.answer is not None and reply.answer.generator is not None
 
 
 def _reply(engine: "Engine", question: Question, patience_s: float, pause_s: float) -> Reply:
