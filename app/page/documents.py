@@ -14,6 +14,8 @@ _LOOK_S = 1.0
 """Between two looks at how far the files are; what the API is asked meanwhile is their own affair."""
 MOST_UPLOAD_MB = 200
 """Of one file, as the page takes it; the API may take less."""
+_WIDTHS = {"Pages": 58, "Passages": 80, "Added": 128}
+"""Pixels: beside them a telephone has room for the beginning of a name."""
 _MOST_MB, _FILES, _OPEN = "most MB", "files", "uploads open"
 
 
@@ -30,15 +32,15 @@ def show(api: Api, collection: str) -> None:
         return
     rows = [
         {
-            "Document": each["name"],
-            "Version": each["version"],
+            "Document": each["name"] if each["version"] == 1 else f"{each['name']} (version {each['version']})",
             "Pages": each["n_pages"],
             "Passages": each["n_chunks"],
             "Added": local(each["ingested_at"]),
         }
         for each in there
     ]
-    st.dataframe(rows, hide_index=True)
+    widths = {name: st.column_config.Column(width=width) for name, width in _WIDTHS.items()}
+    st.dataframe(rows, hide_index=True, column_config=widths)
 
 
 def first_steps(api: Api, collection: str) -> None:

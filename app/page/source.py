@@ -40,7 +40,7 @@ def show(api: Api, answer: Json, citation: Json | None) -> None:
         _show_text(text, citation)
         return
     with st.container(key=_key("marked", citation)):  # first: the mark itself may lie below the window's end
-        st.text(citation["quote"])
+        st.text(" ".join(citation["quote"].split()))  # lines as they are broken on the page
     for page_no, picture in pages.items():
         _show_page(f"Page {page_no} of {citation['document']}", picture)
 

@@ -73,6 +73,10 @@ OVERLAPS = """() => {
     return found;
 }"""
 
+CUT_OFF = """() => [...document.querySelectorAll('#stMain *')]
+    .filter(e => e.scrollWidth > e.clientWidth && ['auto', 'scroll'].includes(getComputedStyle(e).overflowX))
+    .map(e => e.outerHTML.slice(0, 90))"""
+
 
 @contextmanager
 def chromium():
@@ -177,6 +181,10 @@ class Person:
             ".filter(e => e.scrollWidth > e.clientWidth).map(e => e.tagName)"
         )
         return wide + self.window.evaluate(OVERLAPS)
+
+    def cut_off(self):
+        """Return what has to be scrolled sideways to be read."""
+        return self.window.evaluate(CUT_OFF)
 
 
 def violations(window):

@@ -1,6 +1,7 @@
 """The example of a team's own front end: compiled against the running API's description, and used in a real browser."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -13,7 +14,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from app.access import Role, create_key
+from app.access import Role, create_key, revoke_key
 from rag.settings import Settings
 from rag.workspace import Workspace
 from tests.e2e.conftest import ROOT, Ragloop, wait_until
@@ -25,9 +26,16 @@ from tests.system.servers import free_port
 pytestmark = pytest.mark.system
 
 EXAMPLE = ROOT / "examples" / "frontend"
+GUIDE = ROOT / "docs" / "integrate.md"
 NOT_OF_THE_EXAMPLE = shutil.ignore_patterns("node_modules", "build", "api.d.ts")
 NOTE = "The lighthouse keeper has a grey cat called Barnacle. It sleeps on the stove of the lamp room all day."
 CAT = "What is the lighthouse keeper's cat called?"
+GATE = "What happens at the harbour gate at nine past eleven?"
+
+
+def shown_as(language):
+    """Return the code blocks of a language that docs/integrate.md shows."""
+    return re.findall(rf"^```{language}\n(.+?)^```", GUIDE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +57,10 @@ def origin(folder):
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory, origin):
-    """`ragloop serve` for the pages of that origin, with a PDF and a text: `.url`, `.key`, `.stop()`, `.waiting()`."""
+    """`ragloop serve` for the pages of that origin, with a PDF and a text.
+
+    `.url`, `.key`, `.database`, `.waiting()` for how many reactions are new, `.stop()`.
+    """
     ragloop = Ragloop(tmp_path_factory.mktemp("served"))
     ragloop.environment["RAGLOOP_API_ORIGINS"] = origin
     space = Workspace.open(Settings(home=ragloop.home, key_file=ragloop.environment["RAGLOOP_KEY_FILE"]), create=True)
@@ -68,7 +79,9 @@ def api(tmp_path_factory, origin):
                 state = f"/uploads/{sent.json()['id']}"
                 assert wait_until(lambda at=state: http.get(at).json()["state"] == "done", 300)
             assert wait_until(lambda: http.get("/readyz").status_code == 200, 300)
-            yield SimpleNamespace(url=served.url, key=reader, stop=served.stop, waiting=waiting)
+            yield SimpleNamespace(
+                url=served.url, key=reader, database=space.database, waiting=waiting, stop=served.stop
+            )
         finally:
             served.process.kill()
             served.process.wait()
@@ -77,8 +90,8 @@ def api(tmp_path_factory, origin):
 @pytest.fixture(scope="module")
 def built(folder, api):
     """Generate the types from the running API and compile, with what docs/integrate.md shows beside the example."""
-    shown = re.search(r"^```ts\n(.+?)^```", (ROOT / "docs" / "integrate.md").read_text(), re.DOTALL | re.MULTILINE)
-    (folder / "src" / "integrate.ts").write_text(shown.group(1))
+    (shown,) = shown_as("ts")
+    (folder / "src" / "integrate.ts").write_text(shown)
     for arguments in (("run", "types", "--", f"{api.url}/openapi.json"), ("run", "build")):
         code, said = npm(folder, *arguments)
         assert code == 0, said
@@ -113,6 +126,34 @@ def test_the_lock_names_no_registry():
     lock = json.loads((EXAMPLE / "package-lock.json").read_text())
     assert all("integrity" in each and "resolved" not in each for name, each in lock["packages"].items() if name)
     assert not any(kind in lock["packages"][""] for kind in ("dependencies", "optionalDependencies"))
+
+
+def test_curl_does_what_the_guide_says(api, tmp_path):
+    headers = {"Authorization": f"Bearer {api.key}"}
+    answer = httpx.post(f"{api.url}/ask", json={"question": GATE}, headers=headers).json()
+    cited, before = answer["citations"][0], api.waiting()
+    of_citation = {"DOC": "doc_id", "PAGE": "page_no", "START": "char_start", "END": "char_end"}
+    values = {"URL": api.url, "KEY": api.key, "ID": answer["id"]}
+    values |= {name: str(cited[field]) for name, field in of_citation.items()}
+    said = ""
+    for block in (shown for shown in shown_as("sh") if "curl" in shown):
+        given, calls = block.split("\n", 1)  # the line that a reader fills in
+        assert set(re.findall(r"(\w+)=", given)) <= set(values)
+        done = subprocess.run(
+            ["sh", "-c", f'set -e\ncurl() {{ command curl --fail-with-body -sS "$@"; }}\n{calls}'],
+            cwd=tmp_path,
+            env=os.environ | values | {"NO_PROXY": "127.0.0.1"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        said += done.stdout
+    assert "event: done" in said
+    assert (tmp_path / "page.png").read_bytes().startswith(b"\x89PNG")
+    assert json.dumps(cited["quote"]) in said
+    assert api.waiting() == before + 1
 
 
 def test_the_compiler_notices_an_api_that_has_changed(folder, api, built, tmp_path):
@@ -195,6 +236,28 @@ def test_a_thumb_is_thanked_for_and_kept_once(desk, api):
     expect(desk.get_by_text("Thank you")).to_have_count(0)
 
 
+def test_a_thumb_that_arrives_late_shows_on_no_other_answer(desk):
+    desk.evaluate(
+        """() => {
+            const send = window.fetch;
+            window.fetch = async (address, request) => {
+                if (address.endsWith("/feedback")) await new Promise((go) => (window.letGo = go));
+                return send(address, request);
+            };
+        }"""
+    )
+    ask(desk, CAT)
+    up = desk.get_by_role("button", name="It helped")
+    up.click()
+    ask(desk, QUESTION)
+    expect(up).to_be_visible()
+    with desk.expect_response(lambda response: response.request.method == "POST" and "/feedback" in response.url):
+        desk.evaluate("window.letGo()")
+    desk.wait_for_timeout(500)
+    expect(up).to_have_attribute("aria-pressed", "false")
+    expect(desk.get_by_text("Thank you")).to_have_count(0)
+
+
 def test_the_keyboard_alone_asks_and_opens_a_source(page, api):
     for typed in (api.url, api.key):
         page.keyboard.press("Tab")
@@ -256,6 +319,28 @@ def test_an_empty_question_is_one_clear_message(desk):
     expect(desk.get_by_role("alert")).to_be_empty()
 
 
+def test_a_question_that_is_too_long_is_one_clear_message_and_stays_whole(desk):
+    question = "Why? " * 1000
+    ask(desk, question)
+    assert "at most 4000 characters" in problem(desk)
+    expect(desk.get_by_label("Question")).to_have_value(question)
+
+
+def test_whoever_loses_the_key_signs_in_again_and_keeps_the_question(page, api):
+    secret, key = create_key(api.database, Role.READER)
+    sign_in(page, api.url, secret)
+    expect(page.get_by_label("Question")).to_be_focused()
+    revoke_key(api.database, key.id)
+    ask(page, CAT)
+    assert "was revoked" in problem(page)
+    expect(page.get_by_label("Key", exact=True)).to_be_focused()
+    sign_in(page, api.url, api.key)
+    expect(page.get_by_label("Question")).to_have_value(CAT)
+    page.get_by_role("button", name="Ask").click()
+    expect(page.locator("#text")).to_contain_text("Barnacle")
+    expect(page.get_by_role("alert")).to_be_empty()
+
+
 def test_of_two_questions_at_once_the_last_is_answered(desk):
     desk.evaluate(
         """(questions) => {
@@ -275,3 +360,4 @@ def test_an_api_that_ends_is_one_clear_message_and_loses_no_question(desk, api):
     assert "does not answer" in problem(desk)
     expect(desk.get_by_label("Question")).to_have_value(CAT)
     expect(desk.locator("#text")).to_be_empty()
+    expect(desk.locator("#sources, #helped").filter(visible=True)).to_have_count(0)

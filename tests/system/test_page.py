@@ -299,6 +299,7 @@ def test_nothing_overlaps_or_overflows(person, link, size):
     person.window.get_by_role("link", name=link).click()
     person.window.set_viewport_size(size)
     assert person.misplaced() == []
+    assert person.cut_off() == []
 
 
 @contextmanager

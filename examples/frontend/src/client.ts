@@ -26,7 +26,15 @@ type JsonOf<P extends keyof paths> =
 const BROKE_OFF = "The answer broke off: ask again.";
 
 /** What the API refused or could not do, in a line that says what to do about it. */
-export class ApiError extends Error {}
+export class ApiError extends Error {
+  /** `status` is that of the HTTP response; none if there was none. */
+  constructor(
+    message: string,
+    readonly status?: number,
+  ) {
+    super(message);
+  }
+}
 
 /** One person's connection. Every method throws an ApiError, or what its `signal` was aborted with. */
 export class Ragloop {
@@ -120,8 +128,8 @@ export class Ragloop {
 
 async function refusal(answer: Response): Promise<ApiError> {
   try {
-    return new ApiError(((await answer.json()) as Schemas["Failure"]).error.message);
+    return new ApiError(((await answer.json()) as Schemas["Failure"]).error.message, answer.status);
   } catch {
-    return new ApiError(`The API answered ${answer.status}: try again, or look at its log.`);
+    return new ApiError(`The API answered ${answer.status}: try again, or look at its log.`, answer.status);
   }
 }

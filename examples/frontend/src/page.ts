@@ -41,7 +41,15 @@ async function attempt(work: () => Promise<void>): Promise<void> {
     if (error instanceof DOMException && error.name === "AbortError") return;
     problem.textContent = error instanceof ApiError ? error.message : "This page failed: its console says why.";
     if (!(error instanceof ApiError)) console.error(error);
+    else if (error.status === 401) signInAgain();
   }
+}
+
+/** Show the form for a key; the question and the answer stay. */
+function signInAgain(): void {
+  signIn.hidden = false;
+  ask.hidden = true;
+  key.focus();
 }
 
 /** Return what a field holds. */
@@ -62,7 +70,8 @@ async function enter(): Promise<void> {
   const entered = new Ragloop(url.replace(/\/+$/, ""), secret, user.value.trim() || null);
   const names = await entered.collections();
   if (names.length === 0) throw new ApiError("Nothing is here yet: add documents first.");
-  collection.replaceChildren(...names.map((name) => new Option(name)));
+  const chosen = collection.value;
+  collection.replaceChildren(...names.map((name) => new Option(name, name, false, name === chosen)));
   api = entered;
   key.value = "";
   signIn.hidden = true;
@@ -132,9 +141,11 @@ async function open(whole: Answer, cited: Citation): Promise<void> {
 }
 
 async function vote(button: HTMLButtonElement, kind: "thumb_up" | "thumb_down"): Promise<void> {
-  if (!api || !answer) return;
+  const mine = answer;
+  if (!api || !mine) return;
   thanks.textContent = "";
-  await api.react({ interaction_id: answer.id, kind });
+  await api.react({ interaction_id: mine.id, kind });
+  if (answer !== mine) return; // another question was asked meanwhile
   for (const each of helped.querySelectorAll("button")) each.ariaPressed = String(each === button);
   thanks.textContent = "Thank you: the next training learns from it.";
 }
