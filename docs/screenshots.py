@@ -135,7 +135,7 @@ def shoot(page: Page, folder: Path, width: int) -> None:
     }
     picture(page, folder / f"page-ask-{width}.png", parts)
     go(page, "Documents", width)
-    parts = {"the table of documents": page.get_by_test_id("stDataFrame")}
+    parts = {"the table of documents": page.get_by_test_id("stTable")}
     picture(page, folder / f"page-documents-{width}.png", parts)
     go(page, "Learning", width)
     parts = {

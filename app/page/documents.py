@@ -14,8 +14,7 @@ _LOOK_S = 1.0
 """Between two looks at how far the files are; what the API is asked meanwhile is their own affair."""
 MOST_UPLOAD_MB = 200
 """Of one file, as the page takes it; the API may take less."""
-_WIDTHS = {"Pages": 58, "Passages": 80, "Added": 128}
-"""Pixels: beside them a telephone has room for the beginning of a name."""
+_MOST_NAME = 500
 _MOST_MB, _FILES, _OPEN = "most MB", "files", "uploads open"
 
 
@@ -32,15 +31,14 @@ def show(api: Api, collection: str) -> None:
         return
     rows = [
         {
-            "Document": each["name"] if each["version"] == 1 else f"{each['name']} (version {each['version']})",
+            "Document": label(each["name"], _MOST_NAME) + f" (version {each['version']})" * (each["version"] > 1),
             "Pages": each["n_pages"],
             "Passages": each["n_chunks"],
             "Added": local(each["ingested_at"]),
         }
         for each in there
     ]
-    widths = {name: st.column_config.Column(width=width) for name, width in _WIDTHS.items()}
-    st.dataframe(rows, hide_index=True, column_config=widths)
+    st.table(rows, hide_index=True)  # its names wrap on a telephone, where those of st.dataframe are cut off
 
 
 def first_steps(api: Api, collection: str) -> None:

@@ -194,11 +194,11 @@ def test_a_file_that_is_not_read_for_long_is_asked_for_less_often(tmp_path, gate
 def test_when_a_document_was_added_is_said_in_the_time_of_the_person(visit, monkeypatch):
     reader = visit("reader")
     reader.go_to("documents")
-    in_utc = reader.page.dataframe[0].value["Added"][0]
+    in_utc = reader.page.table[0].value["Added"][0]
     assert in_utc.endswith(" UTC")
     monkeypatch.setattr(type(st.context), "timezone", "Asia/Tokyo")
     reader.page.run()
-    in_tokyo = reader.page.dataframe[0].value["Added"][0]
+    in_tokyo = reader.page.table[0].value["Added"][0]
     assert datetime.fromisoformat(in_tokyo) - datetime.fromisoformat(in_utc[:-4]) == timedelta(hours=9)
 
 
@@ -221,4 +221,4 @@ def test_each_of_many_files_is_told_of_by_itself(trainer):
     assert "password" in refused["locked.pdf"]
     assert all(": " in error for error in refused.values()), "each says what to do"
     assert all(error.count(name) == 1 for name, error in refused.items()), "and is named once"
-    assert len(trainer.page.dataframe[0].value) >= 5
+    assert len(trainer.page.table[0].value) >= 5
