@@ -36,6 +36,18 @@ class TaskRunnerKind(StrEnum):
     RAY = "ray"
 
 
+def exact_origins(given: str) -> list[str]:
+    """Return the origins in a text, which has commas between them.
+
+    :raises PydanticCustomError: a ValueError that names the first that is not as browsers send it.
+    """
+    origins = [each.strip() for each in given.split(",") if each.strip()]
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise PydanticCustomError("origin", _NO_ORIGIN, {"origin": origin})
+    return origins
+
+
 class Settings(BaseSettings):
     """Read from `RAGLOOP_*` variables and `.env`, each with a default that needs nothing."""
 
@@ -89,11 +101,7 @@ class Settings(BaseSettings):
     @field_validator("api_origins", mode="before")
     @classmethod
     def _exact(cls, given: Any) -> Any:
-        origins = [each.strip() for each in given.split(",") if each.strip()] if isinstance(given, str) else given
-        for origin in origins:
-            if not _ORIGIN.fullmatch(origin):
-                raise PydanticCustomError("origin", _NO_ORIGIN, {"origin": origin})
-        return origins
+        return exact_origins(given if isinstance(given, str) else ",".join(given))
 
     def stages(self, profile: Profile | str, shuffle_labels: bool = False) -> Config:
         """Return the stage configs of a profile with what the config file overrides.

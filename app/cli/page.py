@@ -49,9 +49,7 @@ def page(
 ) -> None:
     """Show the page in the browser, until Ctrl-C: documents, questions, sources, feedback, and what is learned."""
     _require_url(api, "an API", "--api", "http://127.0.0.1:8000")
-    own = [each.strip().rstrip("/") for each in origins.split(",") if each.strip()]
-    for each in own:
-        _require_url(each, "a page", "--origins", "https://rag.example")
+    own = _exact(origins)
     os.environ["RAGLOOP_PAGE_API"] = api
     if prefect:
         _require_url(prefect, "Prefect's UI", "--prefect", "http://127.0.0.1:4200")
@@ -71,6 +69,15 @@ def page(
 def _require_url(url: str, what: str, option: str, example: str) -> None:
     if not url.startswith(("http://", "https://")):
         raise RagloopError(f"{url!r} is no address of {what}: give {option} as {example}")
+
+
+def _exact(origins: str) -> list[str]:
+    from rag.settings import exact_origins
+
+    try:
+        return exact_origins(origins)
+    except ValueError as error:
+        raise RagloopError(f"--origins: {error}") from error
 
 
 def _require_key(path: Path) -> None:

@@ -85,7 +85,12 @@ def visit(server, monkeypatch):  # noqa: F811
 @pytest.fixture
 def reader(town, monkeypatch):
     """A reader who asks `town`, the server that a module has instead of the common one."""
-    monkeypatch.setenv("RAGLOOP_PAGE_API", town.url)
+    return visiting(town, monkeypatch, "reader")
+
+
+def visiting(served, monkeypatch, role):
+    """Open the page of a server, and sign in with a fresh key of a role."""
+    monkeypatch.setenv("RAGLOOP_PAGE_API", served.url)
     visit = Visit()
-    visit.sign_in(town.key("reader"))
+    visit.sign_in(served.key(role))
     return visit

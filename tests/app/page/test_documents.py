@@ -12,7 +12,7 @@ from reportlab.pdfgen.canvas import Canvas
 from app.page.client import Api
 from app.page.uploads import Uploads
 from tests.app.api.conftest import open_space, serving
-from tests.app.page.conftest import SLOW_S, Visit, plain
+from tests.app.page.conftest import SLOW_S, Visit, plain, visiting
 
 
 def pdf(line, **options):
@@ -36,10 +36,7 @@ def empty(tmp_path_factory):
 
 @pytest.fixture
 def trainer(empty, monkeypatch):
-    monkeypatch.setenv("RAGLOOP_PAGE_API", empty.url)
-    opened = Visit()
-    opened.sign_in(empty.key("trainer"))
-    return opened
+    return visiting(empty, monkeypatch, "trainer")
 
 
 def add(visit, *files):
