@@ -124,9 +124,13 @@ def test_the_command_says_what_became_of_the_log(company, tmp_path):
     file = tmp_path / "chat.jsonl"
     file.write_bytes(log(*as_turns(CHAT)))
     done = CliRunner().invoke(app, ["pairs", "harvest", str(file), "--json"])
+    refused = [
+        f"{file} line 8: no sentence of its answer stands in the documents",
+        f"{file} line 10: its answer has no sentence of 4 words, too short to be found by",
+    ]
     assert json.loads(done.stdout) == {
-        "conversations": 1, "imported": 2, "duplicates": 0, "small_talk": 2, "rewritten": 2, "refused": 2
+        "conversations": 1, "imported": 2, "duplicates": 0, "small_talk": 2, "rewritten": 2, "refused": refused
     }  # fmt: skip
-    assert f"{file} line 8: no sentence" in done.stderr
+    assert done.stderr.splitlines() == [f"ragloop: {reason}" for reason in refused]
     missing = CliRunner().invoke(app, ["pairs", "harvest", os.devnull + "/chat"])
     assert isinstance(missing.exception, BadQuestions)
