@@ -51,7 +51,7 @@ def _lock_before_reading() -> None:
                 configurations.SQLITE_BEGIN_MODE.reset(mode)
             yield transaction
 
-    configurations.AioSqliteConfiguration.begin_transaction = begin_transaction
+    configurations.AioSqliteConfiguration.begin_transaction = begin_transaction  # type: ignore[method-assign]
 
 
 def _collect_garbage_aside() -> None:

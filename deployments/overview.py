@@ -123,7 +123,7 @@ def _workers(client: SyncPrefectClient) -> Iterator[Row]:
 
 
 def _last_run(client: SyncPrefectClient, name: str, deployment: DeploymentResponse) -> Row:
-    started = [state for state in StateType if state is not StateType.SCHEDULED]
+    started: list[StateType] = [state for state in StateType if state is not StateType.SCHEDULED]
     run = _first(client, deployment, FlowRunSort.START_TIME_DESC, started)
     return {
         "deployment": name,

@@ -115,7 +115,7 @@ def wait_for(
 def is_alive(process: psutil.Process) -> bool:
     """Tell whether a process runs; one that has ended but is not yet collected does not."""
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 

@@ -19,7 +19,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import Cancelled, Crashed
@@ -66,8 +66,8 @@ def start_run(client: SyncPrefectClient, deployment: str, name: str, parameters:
         raise RunRefused(f"{deployment} was not started: {_reason(error)}") from None
 
 
-def follow_run(client: SyncPrefectClient, run: FlowRun) -> Iterator[FlowRun]:
-    """Give the run whenever its state has changed, until it has ended; a server that is away for a while is waited for.
+def follow_run(client: SyncPrefectClient, run: FlowRun) -> Iterator[tuple[FlowRun, State[Any]]]:
+    """Give the run and its state whenever that has changed, until it has ended; a server may be away for a while.
 
     :raises RunRefused: if the server stays away.
     """
@@ -81,7 +81,7 @@ def follow_run(client: SyncPrefectClient, run: FlowRun) -> Iterator[FlowRun]:
                 raise RunRefused(f"{client.api_url} does not answer any more: the run {run.name} may go on") from error
         if run.state is not None and run.state.id != seen:
             seen = run.state.id
-            yield run
+            yield run, run.state
             if run.state.is_final():
                 return
         time.sleep(FOLLOW_S)
@@ -132,7 +132,7 @@ def _end(client: SyncPrefectClient, run: FlowRun) -> None:
         if child.deployment_id is None:  # it ran in the same process
             _end(client, child)
     why = "The process of this run has ended without a word."
-    state = Cancelled(message=why) if run.state_type == StateType.CANCELLING else Crashed(message=why)
+    state: State[None] = Cancelled(message=why) if run.state_type == StateType.CANCELLING else Crashed(message=why)
     client.set_flow_run_state(run.id, state)
 
 

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -144,7 +145,7 @@ class Supervisor:
             worker.start(self.died)
         self._wait(lambda: self._workers_online(started), "a worker does not report to the server")
         for front in self.fronts:
-            self._wait(lambda url=front.health: _answers(url), f"{front.title} does not answer")
+            self._wait(partial(_answers, front.health), f"{front.title} does not answer")
 
     def watch(self, sweep: Callable[[], Any]) -> None:
         """Start again what dies, and sweep, until told to stop. A front that dies over and over is given up alone.
@@ -245,7 +246,7 @@ class Supervisor:
                 }
         except (ServerUnreachable, httpx.HTTPError):  # busy for a moment: asked again
             return False
-        return all(seen.get(name) and seen[name] > since for name in self.workers)
+        return all((last := seen.get(name)) and last > since for name in self.workers)
 
 
 def worker_part(pool: str, name: str, environment: Mapping[str, str], logs: Path) -> Part:

@@ -138,7 +138,8 @@ def _collection(run: FlowRun) -> str:
 def _may_run_again(run: FlowRun, retrain: DeploymentResponse) -> bool:
     """Return whether a crashed run has an attempt left; one with a parameter that does not exist would crash again."""
     known = (retrain.parameter_openapi_schema or {}).get("properties", {})
-    return run.parameters.get("attempt", 1) < ATTEMPTS and run.parameters.keys() <= known.keys()
+    attempt: int = run.parameters.get("attempt", 1)
+    return attempt < ATTEMPTS and run.parameters.keys() <= known.keys()
 
 
 def retraining_under_way(client: SyncPrefectClient) -> bool:

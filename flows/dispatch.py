@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, cast, get_type_hints
 
 import httpx
 from prefect import Flow, get_client, get_run_logger, runtime
@@ -54,14 +54,16 @@ def dispatch(stage: Flow[..., R], timeout_s: float, **parameters: Any) -> R:
     :raises StageFailed: if the child fails, is cancelled, takes too long, or crashes time after time.
     """
     if runtime.deployment.id is None:
-        return stage(**parameters)
+        result: R = stage(**parameters)
+        return result
     key = job_key(stage.name, parameters)
     with get_client(sync_client=True) as client:
         for attempt in range(1, ATTEMPTS + 1):
             run = _active_run(client, key) or _start(stage.name, parameters, key, attempt)
             run = _finished(client, run, timeout_s)
             if run.state_type is StateType.COMPLETED:
-                return TypeAdapter(get_type_hints(stage.fn)["return"]).validate_json(str(run.labels[RESULT]))
+                kind: TypeAdapter[R] = TypeAdapter(get_type_hints(stage.fn)["return"])
+                return kind.validate_json(str(run.labels[RESULT]))
             reason = f"{run.name} ended as {run.state_name}: {run.state.message if run.state else ''}"
             if run.state_type is not StateType.CRASHED:
                 break
@@ -86,13 +88,16 @@ def _start(name: str, parameters: dict[str, Any], key: str, attempt: int) -> Flo
     again = f"-attempt-{attempt}" if attempt > 1 else ""
     try:
         return _patient(
-            lambda: run_deployment(
-                f"{name}/{name}",
-                parameters=parameters,
-                timeout=0,
-                flow_run_name=f"{name}-for-{runtime.flow_run.name}{again}",
-                tags=[f"job:{key}", f"collection:{parameters['collection']}"],
-                idempotency_key=f"{key}:{runtime.flow_run.id}:{runtime.flow_run.run_count}:{attempt}",
+            lambda: cast(
+                FlowRun,
+                run_deployment(
+                    f"{name}/{name}",
+                    parameters=parameters,
+                    timeout=0,
+                    flow_run_name=f"{name}-for-{runtime.flow_run.name}{again}",
+                    tags=[f"job:{key}", f"collection:{parameters['collection']}"],
+                    idempotency_key=f"{key}:{runtime.flow_run.id}:{runtime.flow_run.run_count}:{attempt}",
+                ),
             )
         )
     except ObjectNotFound as error:

@@ -15,7 +15,7 @@ from prefect import Task
 from prefect.context import FlowRunContext
 from prefect.logging.handlers import APILogHandler
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from prefect.task_runners import ThreadPoolTaskRunner
 
 from rag.errors import ConfigError
 from rag.settings import TaskRunnerKind
@@ -48,8 +48,8 @@ def fan_out(
     with _start(runner, address) as started:
         if runner is TaskRunnerKind.RAY:
             # Ray kills its processes in the end, and with them the log lines that were not sent yet.
-            sending = {"on_completion": [*task.on_completion_hooks, send_logs]}
-            task = task.with_options(**sending, on_failure=[*task.on_failure_hooks, send_logs])
+            after, failed = [*task.on_completion_hooks, send_logs], [*task.on_failure_hooks, send_logs]
+            task = task.with_options(on_completion=after, on_failure=failed)
         futures = [started.submit(task, parameters=dict(batch)) for batch in batches]
         if runner is TaskRunnerKind.DASK:
             # Only now, because some clusters start workers when there is work.
@@ -74,8 +74,8 @@ def allow_children() -> None:
 def _start(kind: TaskRunnerKind, address: str | None) -> Iterator[Any]:
     """Yield a started task runner."""
     if kind is TaskRunnerKind.THREADS:
-        with ThreadPoolTaskRunner(max_workers=BATCHES_HERE) as runner:
-            yield runner
+        with ThreadPoolTaskRunner[Any](max_workers=BATCHES_HERE) as threads:
+            yield threads
         return
     try:
         runner = _dask(address) if kind is TaskRunnerKind.DASK else _ray(address)
@@ -94,7 +94,7 @@ def _start(kind: TaskRunnerKind, address: str | None) -> Iterator[Any]:
         yield runner
 
 
-def _dask(address: str | None) -> TaskRunner[Any]:
+def _dask(address: str | None) -> Any:
     from prefect_dask import DaskTaskRunner
 
     if address:
@@ -103,7 +103,7 @@ def _dask(address: str | None) -> TaskRunner[Any]:
     return DaskTaskRunner(cluster_kwargs=here)
 
 
-def _ray(address: str | None) -> TaskRunner[Any]:
+def _ray(address: str | None) -> Any:
     import ray  # noqa: F401  prefect_ray imports without it
     from prefect_ray import RayTaskRunner
 

@@ -1,9 +1,14 @@
 """What training and judging came to."""
 
+from typing import TypeVar, cast
+
+from prefect.states import Completed
 from pydantic import BaseModel
 
 from rag.evaluation.gate import Verdict
 from storage.artifacts import ArtifactRef
+
+AnyOutcome = TypeVar("AnyOutcome", bound="Outcome")
 
 
 class Outcome(BaseModel):
@@ -24,4 +29,10 @@ class Outcome(BaseModel):
 class ChatOutcome(Outcome):
     """That of a chat model."""
 
+    release_id: int
     model: ArtifactRef
+
+
+def completed(outcome: AnyOutcome, name: str = "Completed") -> AnyOutcome:
+    """End a run in a state that says what happened; Prefect gives whoever called the flow the outcome in it."""
+    return cast(AnyOutcome, Completed(name=name, message=outcome.headline, data=outcome))

@@ -1,12 +1,11 @@
 """The loop: documents, questions and feedback in, a proven better release out."""
 
 from prefect import flow, runtime
-from prefect.states import Completed
 
 from flows.build_index import build_index
 from flows.dispatch import dispatch
 from flows.evaluate import compare
-from flows.outcome import Outcome
+from flows.outcome import Outcome, completed
 from flows.parameters import Attempt, CollectionName, ProfileName, Reason, ShuffleLabels, fitted, stage_config
 from flows.synthesize import synthesize
 from flows.train_embedder import train_embedder
@@ -49,8 +48,7 @@ def retrain(
     # What people said since the last retraining; a wake-up may come late, when another run has taken it.
     claim = claim_new_feedback(collection, drill=shuffle_labels)
     if reason is Reason.FEEDBACK and (too_few := lack_of_feedback(claim)):
-        outcome = Outcome(release_id=None, verdict=None, nothing_new=too_few)
-        return Completed(name="Skipped", message=too_few, data=outcome)
+        return completed(Outcome(release_id=None, verdict=None, nothing_new=too_few), "Skipped")
 
     # Learn from the documents as they stand, and from what people asked.
     corpus = collection_corpus(collection)
@@ -71,4 +69,4 @@ def retrain(
     release_documents(collection, config)
     consume_feedback(claim)
     outcome = Outcome(release_id=release.id, verdict=verdict, nothing_new=nothing_new)
-    return Completed(message=outcome.headline, data=outcome)
+    return completed(outcome)

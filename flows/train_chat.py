@@ -1,11 +1,10 @@
 """Documents -> chat model -> verdict."""
 
 from prefect import flow
-from prefect.states import Completed
 
 from flows.compare_chat import judge_chat
 from flows.dispatch import announced
-from flows.outcome import ChatOutcome
+from flows.outcome import ChatOutcome, completed
 from flows.parameters import ArtifactUri, CollectionName, ProfileName, stage_config, stage_name
 from tasks.chat import (
     calibrate_chat_model,
@@ -35,11 +34,11 @@ def train_chat(
     base = production_release(collection)
     router = calibrate_chat_model(base, model, questions, config)
     candidate = record_chat_candidate(base, model, router, config)
-    publish_chat_model(candidate)
+    publish_chat_model(candidate, model)
 
     # Only what is proven better, on the same questions, may serve; then also with what was ingested meanwhile.
     nothing_new = chat_already_settled(collection, candidate, questions, config)
     verdict = None if nothing_new else judge_chat(collection, candidate, questions, config)
     release_documents(collection, config)
     outcome = ChatOutcome(release_id=candidate.id, verdict=verdict, nothing_new=nothing_new, model=model)
-    return Completed(message=outcome.headline, data=announced(outcome))
+    return completed(announced(outcome))

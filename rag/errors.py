@@ -1,6 +1,6 @@
 """Errors of the library. Each message is one line that names the thing and says the remedy."""
 
-from storage.errors import RagloopError
+from storage.errors import RagloopError as RagloopError
 
 
 class ConfigError(RagloopError):

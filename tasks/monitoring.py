@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import cast
 
 from prefect import get_client, task
 from prefect.artifacts import Artifact, create_markdown_artifact, create_table_artifact
@@ -57,7 +58,7 @@ def publish_use(seen: Monitoring, config: Config) -> None:
 @task(cache_policy=NO_CACHE)
 def compare_alerts(alerts: tuple[Alert, ...], collection: str, at: datetime) -> Changed:
     """Return what has changed since the last run, which has left what stood then and what it did not come to tell."""
-    last = Artifact.get(artifact_key(STANDING, collection))
+    last = cast(Artifact | None, Artifact.get(artifact_key(STANDING, collection)))
     before = _ALERTS.validate_json(str(last.data)) if last else []
     return changed(alerts, before, at)
 

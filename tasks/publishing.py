@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from typing import cast
 from uuid import UUID
 
 from prefect import runtime, task
@@ -62,9 +63,9 @@ def publish_verdict(verdict: Verdict, candidate: Release, what: str = "verdict")
 
 
 @task(cache_policy=NO_CACHE)
-def publish_chat_model(candidate: Release) -> None:
+def publish_chat_model(candidate: Release, model: ArtifactRef) -> None:
     """Leave what the chat model was taught, how its training went, and from which confidence it is trusted."""
-    facts = Workspace.open(Settings()).artifacts.facts(candidate.chat_model)
+    facts = Workspace.open(Settings()).artifacts.facts(model)
     rows = chat_model_rows(facts, candidate.lineage.get(CHAT_ROUTER))
     title = f"Chat model of release {candidate.id} of {candidate.collection}"
     create_table_artifact(key=artifact_key("chat-model", candidate.collection), table=rows, description=title)
@@ -107,7 +108,7 @@ class TrainingReport:
         percent = round(100 * now.share, 1)
         if self._artifact is None:
             key = f"{self._model.replace(' ', '-')}-training"
-            self._artifact = create_progress_artifact(percent, key=key, description=said)
+            self._artifact = cast(UUID, create_progress_artifact(percent, key=key, description=said))
         else:
             update_progress_artifact(self._artifact, percent, description=said)
 

@@ -62,7 +62,7 @@ app.add_typer(pairs.commands, name="pairs")
 app.add_typer(releases.commands, name="releases")
 for _added in app.registered_groups:
     _added.epilog = EXIT_CODES
-    for _command in _added.typer_instance.registered_commands:
+    for _command in _added.typer_instance.registered_commands if _added.typer_instance else ():
         _of_server = _command.callback is not None and _command.callback.__name__ in _SERVERS
         _command.epilog = SERVER_EXIT_CODES if _of_server else EXIT_CODES
 

@@ -26,7 +26,7 @@ def collections() -> list[Offer]:
 
     def names(space: "Workspace") -> list[Offer]:
         with space.database.reading() as session:
-            return list(session.exec(select(ProductionRow.collection).order_by(ProductionRow.collection)))
+            return [*session.exec(select(ProductionRow.collection).order_by(ProductionRow.collection))]
 
     return _offers(names)
 

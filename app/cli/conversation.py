@@ -89,7 +89,7 @@ def converse(question: str | None, reply: "Callable[[Question], str]", documents
 def _typed() -> str:
     """Return the next question; empty at the end."""
     try:
-        return typer.prompt("\nquestion (Ctrl-D ends)", prompt_suffix="> ", default="", show_default=False).strip()
+        return str(typer.prompt("\nquestion (Ctrl-D ends)", prompt_suffix="> ", default="", show_default=False)).strip()
     except typer.Abort:
         print()
         return ""

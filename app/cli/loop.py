@@ -48,7 +48,7 @@ def retrain(
     outcome = retrain_flow(collection, chosen, shuffle_labels=shuffle_labels)
     if as_json:
         print(outcome.model_dump_json(indent=2))
-    elif outcome.verdict is None:
+    elif outcome.release_id is None or outcome.verdict is None:
         facts = {"result": outcome.nothing_new, "production": f"release {_production_id(space, collection)}, unchanged"}
         show_facts(facts, as_json=False)
     else:
@@ -74,8 +74,7 @@ def _retrain_remotely(collection: str, profile: str | None, shuffle_labels: bool
             show_facts(facts, as_json)
         if not follow:
             return
-        for now in follow_run(client, run):
-            state = now.state
+        for now, state in follow_run(client, run):
             line = f"{state.timestamp.astimezone():%H:%M:%S}  {now.name}  {state.name}  {state.message or ''}"
             typer.echo(line.rstrip(), err=as_json)
         if as_json:

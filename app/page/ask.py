@@ -90,7 +90,8 @@ def _hold(collection: str) -> None:
 
 def _held() -> dict[str, str]:
     """Return the questions that wait, by collection."""
-    return this_visit().setdefault("held", {})
+    kept: dict[str, str] = this_visit().setdefault("held", {})
+    return kept
 
 
 def _choose_ways(ways: Ways) -> list[str | None]:
@@ -99,7 +100,8 @@ def _choose_ways(ways: Ways) -> list[str | None]:
     if not own:
         st.caption("Answers come from the documents' passages: no chat model serves here.")
         return [None]
-    names = {_AUTOMATIC: [None]} | {WAYS.get(way, way): [_ASKED_AS.get(way, way)] for way in own}
+    names: dict[str, list[str | None]] = {_AUTOMATIC: [None]}
+    names |= {WAYS.get(way, way): [_ASKED_AS.get(way, way)] for way in own}
     names[_SIDE_BY_SIDE] = [_ASKED_AS.get(way, way) for way in own]
     if st.session_state.get(_WAY) not in names:
         st.session_state.pop(_WAY, None)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -16,6 +16,8 @@ _NO_PROXY = dict.fromkeys(("all://127.0.0.1", "all://[::1]", "all://localhost"))
 
 _DEFAULT_AGAIN = "ragloop"
 """What the collection `default` is called besides, for OpenAI's clients."""
+
+T = TypeVar("T")
 
 Json = dict[str, Any]
 Ways = dict[str, bool]
@@ -68,15 +70,16 @@ class Api:
 
     def max_upload_mb(self) -> int | None:
         """Return how large a file may be, in MiB, if the API says so."""
-        return self._get("/healthz").get("max_upload_mb")
+        size: int | None = self._get("/healthz").get("max_upload_mb")
+        return size
 
     def documents(self, collection: str) -> list[Json]:
         """Return the documents of a collection, by name."""
-        return self._get(f"{_at(collection)}/documents", list)
+        return self._list(f"{_at(collection)}/documents")
 
     def upload(self, collection: str, name: str, data: bytes) -> Json:
         """Send a file; it is read afterwards, as `uploaded` says."""
-        return self._json("POST", f"{_at(collection)}/documents", files={"file": (name, data)})
+        return self._post(f"{_at(collection)}/documents", files={"file": (name, data)})
 
     def uploaded(self, upload_id: str) -> Json:
         """Return what became of a file: its state is `waiting`, `reading`, `done` or `refused`."""
@@ -102,11 +105,11 @@ class Api:
 
     def explain(self, asked: Json) -> Json:
         """Return why a question is answered as it is."""
-        return self._json("POST", "/explain", json=asked)
+        return self._post("/explain", json=asked)
 
     def react(self, reaction: Json) -> None:
         """Send what a person makes of an answer: the body of POST /feedback."""
-        self._json("POST", "/feedback", json=reaction)
+        self._post("/feedback", json=reaction)
 
     def page_picture(self, collection: str, doc_id: str, page_no: int, start: int, end: int) -> PagePicture:
         """Return a page of a PDF, with the characters from `start` to `end` marked as far as it holds them."""
@@ -130,28 +133,34 @@ class Api:
 
     def experiments(self, collection: str) -> list[Json]:
         """Return the experiments, newest first."""
-        return self._get(f"{_at(collection)}/experiments", list)
+        return self._list(f"{_at(collection)}/experiments")
 
     def retrain(self, collection: str) -> str:
         """Start a retraining and return its run's id."""
-        return self._json("POST", f"{_at(collection)}/retrainings")["run"]
+        return str(self._post(f"{_at(collection)}/retrainings")["run"])
 
     def retrainings(self, collection: str) -> list[Json]:
         """Return the last retrainings, newest first."""
-        return self._get(f"{_at(collection)}/retrainings", list)
+        return self._list(f"{_at(collection)}/retrainings")
 
     def promote(self, collection: str, release_id: int) -> Json:
         """Put a release into production."""
-        return self._json("POST", f"{_at(collection)}/releases/{release_id}/promote", json={"reason": "on the page"})
+        return self._post(f"{_at(collection)}/releases/{release_id}/promote", json={"reason": "on the page"})
 
     def roll_back(self, collection: str) -> Json:
         """Put the models that served before back into production."""
-        return self._json("POST", f"{_at(collection)}/releases/rollback", json={"reason": "on the page"})
+        return self._post(f"{_at(collection)}/releases/rollback", json={"reason": "on the page"})
 
-    def _get(self, path: str, kind: type = dict, **parameters: Any) -> Any:
-        return self._json("GET", path, kind, params=parameters)
+    def _get(self, path: str, **parameters: Any) -> Json:
+        return self._told(dict, "GET", path, params=parameters)
 
-    def _json(self, method: str, path: str, kind: type = dict, **content: Any) -> Any:
+    def _list(self, path: str) -> list[Json]:
+        return self._told(list, "GET", path)
+
+    def _post(self, path: str, **content: Any) -> Json:
+        return self._told(dict, "POST", path, **content)
+
+    def _told(self, kind: type[T], method: str, path: str, **content: Any) -> T:
         answer = self._send(method, path, **content)
         try:
             told = answer.json()

@@ -14,8 +14,8 @@ def main() -> None:
     """Draw the page."""
     open_visit()
     # A picture of our own: the browser would fetch an icon that is only named from elsewhere.
-    icon, layout = Path(__file__).with_name("icon.png"), "wide" if ask.is_wide() else "centered"
-    st.set_page_config("ragloop", page_icon=icon, layout=layout)
+    icon = Path(__file__).with_name("icon.png")
+    st.set_page_config("ragloop", page_icon=icon, layout="wide" if ask.is_wide() else "centered")
     st.html(STYLE)
     connected = session.signed_in()
     if connected is None:

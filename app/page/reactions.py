@@ -85,7 +85,8 @@ def _mark_vote(id_: str) -> None:
 
 
 def _votes() -> dict[str, tuple[str, int]]:
-    return this_visit().setdefault(_VOTES, {})
+    kept: dict[str, tuple[str, int]] = this_visit().setdefault(_VOTES, {})
+    return kept
 
 
 def _correction(api: Api, id_: str) -> None:
@@ -121,4 +122,5 @@ def _say_thanks(id_: str) -> None:
 
 
 def _thanks() -> dict[str, tuple[bool, str]]:
-    return this_visit().setdefault(_THANKS, {})
+    kept: dict[str, tuple[bool, str]] = this_visit().setdefault(_THANKS, {})
+    return kept

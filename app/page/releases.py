@@ -84,21 +84,21 @@ def _by_metric(values: list[Json]) -> list[tuple[str, list[Json]]]:
     return [(metric, [each for each in values if each["metric"] == metric]) for metric in metrics]
 
 
-def _quality(metric: str, levels: list[Json]) -> alt.LayerChart:
+def _quality(metric: str, levels: list[Json]) -> alt.LayerChart | alt.FacetChart:
     """Return a line over the releases, and one over what served when each was judged."""
     value = alt.Y("value:Q", title=metric, scale=alt.Scale(zero=False))
-    base = alt.Chart(alt.Data(values=levels)).encode(_RELEASE, value, tooltip=["release:N", "of:N", "value:Q"])
+    base = alt.Chart(alt.InlineData(values=levels)).encode(_RELEASE, value, tooltip=["release:N", "of:N", "value:Q"])
     of = alt.StrokeDash("of:N", title=None, sort=["this release", "what served"], legend=alt.Legend(orient="top"))
     judged = base.transform_filter("datum.of == 'this release'").mark_point(filled=True, size=90)
-    return base.mark_line(color="#808080").encode(of) + judged.encode(color=_colour())
+    return alt.layer(base.mark_line(color="#808080").encode(of), judged.encode(color=_colour()))
 
 
-def _gains(metric: str, gains: list[Json]) -> alt.LayerChart:
-    base = alt.Chart(alt.Data(values=gains)).encode(_RELEASE, color=_colour())
+def _gains(metric: str, gains: list[Json]) -> alt.LayerChart | alt.FacetChart:
+    base = alt.Chart(alt.InlineData(values=gains)).encode(_RELEASE, color=_colour())
     bars = base.mark_rule(strokeWidth=3).encode(alt.Y("low:Q", title=f"Gain in {metric}"), alt.Y2("high:Q"))
     means = base.mark_point(filled=True, size=90).encode(alt.Y("mean:Q"), tooltip=["release:N", "mean:Q"])
-    zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(strokeDash=[4, 4]).encode(alt.Y("zero:Q"))
-    return bars + means + zero
+    zero = alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(strokeDash=[4, 4]).encode(alt.Y("zero:Q"))
+    return alt.layer(bars, means, zero)
 
 
 def _colour() -> alt.Color:

@@ -89,7 +89,8 @@ def _under_way(last: list[Json]) -> list[Json]:
 
 
 def _refused() -> dict[str, str]:
-    return st.session_state.setdefault(_REFUSED, {})
+    kept: dict[str, str] = st.session_state.setdefault(_REFUSED, {})
+    return kept
 
 
 def _show_current(run: Json) -> None:

@@ -65,7 +65,8 @@ def _place(api: Api, answer: Json, citation: Json) -> _Place:
 
 def _opened() -> dict[str, tuple[int, _Place]]:
     """Return the place that is open of each answer, with the number of its citation."""
-    return st.session_state.setdefault(_OPENED, {})
+    kept: dict[str, tuple[int, _Place]] = st.session_state.setdefault(_OPENED, {})
+    return kept
 
 
 def _show_page(name: str, picture: PagePicture) -> None:
