@@ -18,7 +18,7 @@ from storage.release import Release
 
 DEFAULT = "default"
 MODEL = "ragloop"
-"""What the default collection is called as a model."""
+"""What the default collection is called as a model, unless one that serves has that name."""
 SUFFIXES = {Way.RAG: "rag", Way.CLOSED_BOOK: "chat", Way.HYBRID: "hybrid"}
 """What stands behind a collection's name as a model, and a slash, for each way to answer."""
 
@@ -85,11 +85,16 @@ def collection_of_model(asking: Caller, model: str) -> str:
     :raises Missing: if none can be called so.
     :raises AccessDenied: if the key does not open it.
     """
-    collection = DEFAULT if model == MODEL else model
+    collection = DEFAULT if model == MODEL and names_default(asking.service) else model
     if not re.match(COLLECTION, collection):
         raise Missing(f"no model {model[:80]!r}: give a collection's name, or {MODEL} for {DEFAULT}; see /v1/models")
     asking.key.require_collection(collection)
     return collection
+
+
+def names_default(service: Service) -> bool:
+    """Tell whether `MODEL` stands for the default collection."""
+    return MODEL not in service.collections()
 
 
 def way_of_model(asking: Caller, model: str) -> tuple[str, Way | None]:

@@ -8,7 +8,16 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field, field_validator
 from starlette.concurrency import run_in_threadpool
 
-from app.api.dependencies import DEFAULT, MODEL, Caller, Reader, collection_of_model, model_names, way_of_model
+from app.api.dependencies import (
+    DEFAULT,
+    MODEL,
+    Caller,
+    Reader,
+    collection_of_model,
+    model_names,
+    names_default,
+    way_of_model,
+)
 from app.api.errors import Missing
 from app.api.openai_chat import count_tokens
 from storage.release import Release
@@ -60,6 +69,8 @@ class Model(BaseModel):
     object: Literal["model"] = "model"
     created: int
     owned_by: str = "ragloop"
+    root: str
+    """The collection."""
     sampling: bool
     """Whether somebody may answer who draws words, so that temperature, top_p and the most tokens tell."""
 
@@ -96,7 +107,7 @@ def list_models(caller: Reader) -> Models:
     registry = service.space.registry
     open_ones = [name for name in service.collections() if caller.key.opens(name)]
     since = {name: release for name in open_ones if (release := registry.production(name))}
-    named = ({MODEL: since[DEFAULT]} if DEFAULT in since else {}) | since
+    named = ({MODEL: since[DEFAULT]} if DEFAULT in since and names_default(service) else {}) | since
     models = [(id_, release) for name, release in named.items() for id_ in model_names(service, name, release)]
     return Models(data=[_model(caller, id_, release) for id_, release in models])
 
@@ -112,6 +123,6 @@ def show_model(model: Annotated[str, Path(min_length=1, max_length=200)], caller
 
 
 def _model(caller: Caller, id_: str, release: Release) -> Model:
-    _, way = way_of_model(caller, id_)
+    collection, way = way_of_model(caller, id_)
     created = int(release.created_at.timestamp())
-    return Model(id=id_, created=created, sampling=caller.service.engines.may_draw(release, way))
+    return Model(id=id_, created=created, root=collection, sampling=caller.service.engines.may_draw(release, way))

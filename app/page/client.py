@@ -14,9 +14,6 @@ _TIMEOUT = httpx.Timeout(120, connect=5)
 _NO_PROXY = dict.fromkeys(("all://127.0.0.1", "all://[::1]", "all://localhost"))
 """An API on this machine is asked directly: a proxy of the environment cannot reach it, and would see the key."""
 
-_DEFAULT_AGAIN = "ragloop"
-"""What the collection `default` is called besides, for OpenAI's clients."""
-
 T = TypeVar("T")
 
 Json = dict[str, Any]
@@ -59,7 +56,7 @@ class Api:
         found: dict[str, Ways] = {}
         for model in self._get("/v1/models")["data"]:
             collection, _, way = model["id"].partition("/")
-            if collection != _DEFAULT_AGAIN:
+            if collection == model["root"]:  # else it is another name of `default`, for OpenAI's clients
                 found.setdefault(collection, {})[way] = bool(model.get("sampling"))
         return found
 

@@ -48,7 +48,7 @@ export class Ragloop {
   /** Return the collections that serve and that the key opens. */
   async collections(): Promise<string[]> {
     const models = await this.getJson("/v1/models", {});
-    return models.data.map((model) => model.id).filter((id) => id !== "ragloop" && !id.includes("/"));
+    return models.data.filter((model) => model.id === model.root).map((model) => model.id);
   }
 
   /** Yield an answer's events as they come; the last is `done`. */

@@ -7,7 +7,7 @@ import openai
 import pytest
 
 from storage.tables import InteractionRow
-from tests.app.api.conftest import client
+from tests.app.api.conftest import add_documents, client, open_space, serving
 
 QUESTION = {"role": "user", "content": "How far from the wall is the outdoor unit of the Alder?"}
 
@@ -81,6 +81,22 @@ def test_it_lists_the_models(ai):
     assert ai.models.retrieve("town").id == "town"
     with pytest.raises(openai.PermissionDeniedError):
         ai.models.retrieve("nothing")
+
+
+def test_a_collection_that_is_called_like_the_alias_is_no_alias(tmp_path, documents):
+    space = open_space(tmp_path)
+    for collection, folder in {"default": "company", "ragloop": "town"}.items():
+        add_documents(space, collection, documents / folder, space.settings.stages("smoke"))
+    with serving(space) as own, openai.OpenAI(base_url=f"{own.url}/v1", api_key=own.key()) as ai:
+        listed = [(model.id, model.root) for model in ai.models.list()]
+        assert listed == [("default", "default"), ("ragloop", "ragloop")]
+        asked = {"role": "user", "content": "What is the weathercock of the town hall?"}
+        (choice,) = ai.chat.completions.create(model="ragloop", messages=[asked]).choices
+        assert choice.message.citations[0]["document"] == "town.md"
+        bound = ai.with_options(api_key=own.key("reader", "default"))
+        assert [model.id for model in bound.models.list()] == ["default"]
+        with pytest.raises(openai.PermissionDeniedError):
+            bound.models.retrieve("ragloop")
 
 
 def test_errors_are_those_that_it_knows(server, ai):
