@@ -4,7 +4,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 
@@ -78,7 +78,8 @@ class Exchange(BaseHTTPRequestHandler):
         with self.groq.lock:
             self.groq.requests.append(request)
             fault = self.groq.faults.pop(0) if self.groq.faults else None
-        (fault or answered)(self, request)
+        with suppress(BrokenPipeError):  # whoever asked need not wait for the end
+            (fault or answered)(self, request)
 
     def send(
         self, status: int, body: str, headers: dict[str, str] | None = None, kind: str = "application/json"
