@@ -7,7 +7,7 @@ from flows.fan_out import fan_out
 from flows.parameters import CollectionName, ProfileName, Sources, stage_config, stage_name
 from rag.corpus.ingestion import IngestSummary, batches
 from rag.settings import Settings
-from tasks.corpus import ingest_batch, seal_sources
+from tasks.corpus import drop_refused, ingest_batch, seal_sources
 from tasks.evaluation import release_documents
 
 BATCH_FILES, BATCH_BYTES = 64, 64 * 2**20
@@ -29,13 +29,14 @@ def ingest(sources: Sources, collection: CollectionName = "default", profile: Pr
     # Seal the files before anything parses them; from here on they go by reference.
     intake = seal_sources(collection, sources)
 
-    # Read and cut, side by side; a bad file is counted and never stops the others.
+    # Read and cut, side by side; a bad file is counted, goes, and never stops the others.
     parts = batches(intake.uploads, BATCH_FILES, BATCH_BYTES)
     calls = [
         {"collection": collection, "uploads": part, "batch": f"{i}-of-{len(parts)}", "config": config.chunking}
         for i, part in enumerate(parts, start=1)
     ]
     summary = sum(fan_out(ingest_batch, calls, settings.task_runner, settings.task_runner_address), intake.rest)
+    drop_refused(intake.uploads, list(summary.refused))
     if summary.nothing_read:
         return IngestOutcome(summary=summary, release_id=None)
 

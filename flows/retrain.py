@@ -9,9 +9,10 @@ from flows.outcome import Outcome, completed
 from flows.parameters import Attempt, CollectionName, ProfileName, Reason, ShuffleLabels, fitted, stage_config
 from flows.synthesize import synthesize
 from flows.train_embedder import train_embedder
+from rag.feedback.claims import Claim
 from rag.settings import Settings
 from tasks.chat import recalibrate_chat_model
-from tasks.corpus import collection_corpus
+from tasks.corpus import collection_corpus, lack_of_documents
 from tasks.evaluation import (
     already_settled,
     freeze_questions,
@@ -47,8 +48,8 @@ def retrain(
 
     # What people said since the last retraining; a wake-up may come late, when another run has taken it.
     claim = claim_new_feedback(collection, drill=shuffle_labels)
-    if reason is Reason.FEEDBACK and (too_few := lack_of_feedback(claim)):
-        return completed(Outcome(release_id=None, verdict=None, nothing_new=too_few), "Skipped")
+    if skipped := nothing_to_do(reason, claim):
+        return completed(Outcome(release_id=None, verdict=None, nothing_new=skipped), "Skipped")
 
     # Learn from the documents as they stand, and from what people asked.
     corpus = collection_corpus(collection)
@@ -70,3 +71,10 @@ def retrain(
     consume_feedback(claim)
     outcome = Outcome(release_id=release.id, verdict=verdict, nothing_new=nothing_new)
     return completed(outcome)
+
+
+def nothing_to_do(reason: Reason, claim: Claim) -> str | None:
+    """Say why a retraining that nobody asked for has nothing to do; one that somebody did ask for fails instead."""
+    if reason is Reason.FEEDBACK:
+        return lack_of_feedback(claim)
+    return lack_of_documents(claim.collection) if reason is Reason.NIGHTLY else None

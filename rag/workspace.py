@@ -117,7 +117,27 @@ def _verify_rows(database: Database) -> None:
 def _keyring(settings: Settings, create: bool) -> Keyring:
     if settings.keyring is not None:
         return Keyring.from_json(settings.keyring.get_secret_value())
-    return Keyring.load_or_create(settings.key_file.expanduser(), create=create)
+    key_file = settings.key_file.expanduser()
+    if create and settings.database_url is not None and not key_file.exists():
+        _verify_unused(settings.database_url, key_file)
+    return Keyring.load_or_create(key_file, create=create)
+
+
+def _verify_unused(database_url: str, key_file: Path) -> None:
+    """Check that no other host has begun with a database: its key is the one to use, and no second is made.
+
+    :raises WrongKey: if one has.
+    """
+    database = Database(database_url, Sealer(Keyring.generate()))  # these keys open nothing, and are not kept
+    try:
+        used = database.holds_rows()
+    finally:
+        database.close()
+    if used:
+        raise WrongKey(
+            f"no key at {key_file}, and the database is in use already: give this host the key of the other hosts, "
+            "with RAGLOOP_KEY_FILE or RAGLOOP_KEYRING"
+        )
 
 
 def _key_check(mark: Path) -> str:

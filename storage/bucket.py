@@ -93,11 +93,12 @@ class Bucket:
                 self._fs.get_file(self._at(name, attempt, file), str(target))
 
     def names(self) -> list[str]:
-        """Return `kind/digest` of each complete folder.
+        """Return `kind/digest` of each complete folder, those that another machine has just made among them.
 
         :raises StorageError: if the bucket cannot be reached.
         """
         with self._explained("its folders"):
+            self._fs.invalidate_cache()  # drivers keep what they once listed
             found = self._fs.glob(self._at("*", "*", "manifest.json"))
             return ["/".join(str(path).split("/")[-3:-1]) for path in found]
 

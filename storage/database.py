@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, create_engine, event, inspect, make_url, text
+from sqlalchemy import URL, Connection, create_engine, event, inspect, literal, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, StatementError
 from sqlmodel import Session
 
@@ -19,6 +19,7 @@ from storage.errors import RagloopError, StorageError
 from storage.folders import disk_errors
 from storage.migrations import HEAD
 from storage.sealing import Sealer
+from storage.tables import Table
 
 logger = logging.getLogger(__name__)
 
@@ -126,6 +127,18 @@ class Database:
                     connection.execute(text("SELECT pg_advisory_xact_lock(20251101)"))
                 if _revision(connection) != HEAD:
                     self._upgrade(connection)
+
+    def holds_rows(self) -> bool:
+        """Tell whether any of our tables has a row; nothing sealed is read.
+
+        :raises StorageError: if the database cannot be opened or read.
+        """
+        if self.is_sqlite:
+            self._create_file()
+        with self._explained(), self.engine.connect() as connection:
+            there = inspect(connection).get_table_names()
+            ours = [table for table in Table.metadata.sorted_tables if table.name in there]
+            return any(connection.execute(select(literal(1)).select_from(table).limit(1)).first() for table in ours)
 
     def empty_log(self) -> None:
         """Leave no copy of deleted rows in SQLite's write-ahead log, unless somebody reads it now."""

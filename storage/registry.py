@@ -190,6 +190,7 @@ class Registry:
             if row is None:
                 raise ReleaseNotFound(f"no release {release_id}: see `ragloop releases list`")
             self._database.lock(session, f"releases/{row.collection}")
+            session.refresh(row)  # it may have been withdrawn before the lock was ours
             production = session.get(ProductionRow, row.collection)
             if production is not None and production.release_id == release_id:
                 raise StorageError(f"release {release_id} serves and cannot be kept out: roll back or promote another")

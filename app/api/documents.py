@@ -48,7 +48,7 @@ class UploadStatus(BaseModel):
     state: UploadState
     """Once it is done, it is searched."""
     reason: str | None
-    """Why it was refused."""
+    """Why it was refused, or has to wait."""
     size_bytes: int
     created_at: datetime
     finished_at: datetime | None

@@ -19,6 +19,7 @@ from rag.errors import (
     NoChatModel,
     NoGenerator,
     UnreadableDocument,
+    UnsuitedQuestion,
 )
 from rag.experiments.experiment import ExperimentNotFound, ExperimentRefused
 from rag.feedback.recording import InteractionNotFound, PassageNotFound
@@ -98,6 +99,7 @@ _STATUS: tuple[tuple[type[RagloopError], int], ...] = (
     (BodyTooLarge, 413),
     (BadQuestions, 422),
     (UnreadableDocument, 422),
+    (UnsuitedQuestion, 422),  # before the NoGenerator that it is: asked later, it is not answered either
     (RateExceeded, 429),
     (Busy, 503),
     (NoWorkers, 503),

@@ -7,8 +7,8 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field
 
 from app.api.dependencies import CollectionAdmin, CollectionName, CollectionTrainer
+from app.api.service import Service
 from rag.releases import holds_all_documents, last_judgement
-from rag.workspace import Workspace
 from storage.release import Evaluation, Release
 
 routes = APIRouter(prefix="/collections/{collection}/releases", tags=["releases"])
@@ -34,7 +34,7 @@ class Promoted(Release):
     """What serves now."""
 
     note: str | None
-    """What it does not know of the collection, and what to run; None if nothing."""
+    """What it does not know of the collection, which is being indexed; None if nothing."""
 
 
 @routes.get("")
@@ -67,23 +67,24 @@ def report(collection: CollectionName, release_id: ReleaseId, caller: Collection
 def promote(
     collection: CollectionName, release_id: ReleaseId, caller: CollectionAdmin, change: Change | None = None
 ) -> Promoted:
-    """Put a release into production, gate or no gate; the next question is answered by it, from its own documents."""
-    space = caller.service.space
-    return _promoted(space, space.registry.promote(collection, release_id, (change or Change()).reason))
+    """Put a release into production, gate or no gate, at once; then its models over the documents as they stand."""
+    service = caller.service
+    return _promoted(service, service.space.registry.promote(collection, release_id, (change or Change()).reason))
 
 
 @routes.post("/rollback")
 def rollback(collection: CollectionName, caller: CollectionAdmin, change: Change | None = None) -> Promoted:
-    """Put the models that served before back into production, with the documents that they knew last."""
-    space = caller.service.space
-    return _promoted(space, space.registry.rollback(collection, (change or Change()).reason))
+    """Put the models that served before back into production, at once; then over the documents as they stand."""
+    service = caller.service
+    return _promoted(service, service.space.registry.rollback(collection, (change or Change()).reason))
 
 
-def _promoted(space: Workspace, release: Release) -> Promoted:
+def _promoted(service: Service, release: Release) -> Promoted:
     note = None
-    if not holds_all_documents(space, release):
+    if not holds_all_documents(service.space, release):
+        service.uploads.index(release.collection)
         note = (
-            f"it does not know the documents that were added or changed since it was made: run `ragloop releases "
-            f"promote {release.id} --collection {release.collection}` on the server to bring them in"
+            "it does not know the documents that were added or changed since it was made: they are being indexed, and "
+            "its models answer from them soon, as a release of their own"
         )
     return Promoted(**release.model_dump(), note=note)

@@ -43,6 +43,9 @@ def serve(
 def say_if_no_key(space: "Workspace") -> None:
     """Say how to make a key if nobody could use the API."""
     from app.access import list_keys
+    from storage.columns import utc_now
 
-    if not any(key.revoked_at is None for key in list_keys(space.database)):
+    now = utc_now()
+    keys = [key for key in list_keys(space.database) if key.revoked_at is None]
+    if not any(key.expires_at is None or key.expires_at > now for key in keys):
         complain("there is no key: create one with `ragloop keys create --role admin`; a reader's may only ask")

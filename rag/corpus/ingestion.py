@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,7 +21,8 @@ from rag.errors import UnreadableDocument
 from storage.artifacts import ArtifactRef, ArtifactStore
 from storage.columns import utc_now
 from storage.database import Database
-from storage.tables import ChunkRow, DocumentRow
+from storage.tables import ChunkRow, DocumentRow, UploadRow
+from storage.upload import UNREAD
 
 logger = logging.getLogger(__name__)
 
@@ -121,11 +122,17 @@ def batches(uploads: Sequence[Upload], n_files: int, n_bytes: int) -> list[tuple
 def ingest_uploads(
     store: ArtifactStore, database: Database, collection: str, uploads: Sequence[Upload], config: ChunkingConfig
 ) -> IngestSummary:
-    """Read, cut and record sealed files; a name that is known already gets a new version."""
-    here = [upload for upload in uploads if store.find(upload.ref.kind, upload.ref.digest) is not None]
-    gone = [upload.name for upload in uploads if upload not in here]
-    summary = IngestSummary(refused={name: f"{name} was deleted while it waited: add it again" for name in gone})
+    """Read, cut and record sealed files; a name that is known gets a new version, unless its bytes are the same.
+
+    Files that are refused stay until `remove_refused`: another batch may have the same bytes.
+    """
     known = _active_digests(database, collection)
+    unchanged = tuple(upload.name for upload in uploads if known.get(upload.name) == upload.sha256)
+    new = [upload for upload in uploads if upload.name not in unchanged]
+    here = [upload for upload in new if store.find(upload.ref.kind, upload.ref.digest) is not None]
+    gone = [upload.name for upload in new if upload not in here]
+    refused = {name: f"{name} was deleted while it waited: add it again" for name in gone}
+    summary = IngestSummary(unchanged=unchanged, refused=refused)
     chunker = Chunker(config)
     opened = ((upload.name, load_upload(store, upload.ref)) for upload in here)
     read = extract_all(opened, workers=os.cpu_count() or 1, total=len(here))
@@ -147,6 +154,20 @@ def ingest_uploads(
         done = IngestSummary(updated=(name,)) if name in known else IngestSummary(added=(name,))
         summary += done.model_copy(update={"chunks": len(chunks)})
     return summary
+
+
+def remove_refused(
+    store: ArtifactStore, database: Database, uploads: Iterable[Upload], refused: Container[str]
+) -> None:
+    """Remove the sealed files whose names were refused, unless the same bytes are a document or wait to be read."""
+    files = {upload.sha256: upload.ref for upload in uploads if upload.name in refused}
+    if not files:
+        return
+    with database.reading() as session:
+        needed = set(session.exec(select(DocumentRow.content_sha256)))
+        needed.update(session.exec(select(UploadRow.content_sha256).where(col(UploadRow.state).in_(UNREAD))))
+    for sha256 in files.keys() - needed:
+        store.remove(files[sha256])
 
 
 def document_id(collection: str, name: str, sha256: str) -> str:

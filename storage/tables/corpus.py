@@ -62,7 +62,7 @@ class UploadRow(Table, table=True):
     state: str
     """An `UploadState`."""
     reason: str | None = None
-    """Why it was refused."""
+    """Why it was refused, or has to wait."""
     content_sha256: str
     size_bytes: int = Field(sa_type=BigInteger)
     artifact_uri: str

@@ -59,6 +59,7 @@ def test_bad_files_never_stop_the_good_ones(ragloop):
     }  # fmt: skip
     assert "skipped, hidden or of no known kind: tool.exe" in ragloop("ingest", folder).stderr
     assert [hit["document"] for hit in json.loads(ragloop.ok("search", "gilded pike", "--json"))] == ["good.md"]
+    assert len(list((ragloop.home / "artifacts" / "upload").iterdir())) == 1
 
 
 def test_an_empty_folder_is_named(ragloop):

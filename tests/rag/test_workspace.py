@@ -6,7 +6,8 @@ from rag.errors import ConfigError
 from rag.settings import Settings
 from rag.workspace import Workspace
 from storage.errors import StorageError, WrongKey
-from storage.tables import ChunkRow, DocumentRow
+from storage.keyring import Keyring
+from storage.tables import ApiKeyRow, ChunkRow, DocumentRow
 
 
 def test_a_fresh_home_is_made_with_its_key_apart(home, tmp_path):
@@ -87,8 +88,21 @@ def test_a_host_without_the_key_makes_none_when_it_joins(shared, tmp_path):
     assert not (tmp_path / "none.json").exists()
 
 
+def test_no_host_makes_a_second_key_once_the_database_is_in_use(home, tmp_path, monkeypatch):
+    monkeypatch.setenv("RAGLOOP_DATABASE_URL", f"sqlite:///{tmp_path / 'shared.db'}")
+    first = Workspace.open(Settings(), create=True)
+    second = Settings(home=tmp_path / "second", key_file=tmp_path / "second.json")
+    with first.database.session() as session:
+        session.add(ApiKeyRow(id="rk_1", key_sha256="0", role="reader"))
+    with pytest.raises(WrongKey, match=r"second\.json, and the database is in use already: .*key of the other hosts"):
+        Workspace.open(second, create=True)
+    assert not second.key_file.exists()
+    assert Workspace.open(Settings(home=tmp_path / "third"), create=True).home.is_dir()
+
+
 def test_a_host_with_another_key_does_not_join(shared, tmp_path):
     other = shared.model_copy(update={"key_file": tmp_path / "other.json"})
+    Keyring.load_or_create(other.key_file, create=True)
     for _ in range(2):
         with pytest.raises(WrongKey, match="key of the other hosts"):
             Workspace.open(other, create=True)

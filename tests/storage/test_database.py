@@ -173,6 +173,17 @@ def test_reader_sees_the_last_commit_while_another_writes(database):
             assert reader.get(DocumentRow, "d1") is None
 
 
+def test_that_rows_are_there_is_known_without_the_key(database):
+    other = Database(database.url.render_as_string(hide_password=False), Sealer(Keyring.generate()))
+    assert not other.holds_rows()
+    with database.session() as session:
+        session.add(document())
+        session.flush()
+        session.add(chunk())
+    assert other.holds_rows()
+    other.close()
+
+
 def test_times_come_back_in_utc(database):
     at = datetime(2026, 5, 1, 12, tzinfo=timezone(timedelta(hours=2)))
     with database.session() as session:

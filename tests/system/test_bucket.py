@@ -84,6 +84,15 @@ def test_removed_artifact_leaves_nothing_in_the_bucket_nor_on_machines_that_look
     assert (here.refs(), there.refs()) == ([other], [other])
 
 
+def test_machine_that_has_looked_sees_what_another_makes_later(store, bucket):
+    ref = store.build("index", **PLAN, write=write)
+    assert store.refs() == [ref]
+    # Past our driver, which in this process all stores share.
+    name = bucket.removeprefix("s3://")
+    s3_client().put_object(Bucket=name, Key="some/where/pairs/0123/manifest.json", Body=b"{}")
+    assert store.refs() == [ref, ArtifactRef.of("pairs", "0123")]
+
+
 def test_object_that_was_altered_is_refused_by_name(machine, bucket):
     ref = machine("here").build("index", **PLAN, write=write)
     client, name = s3_client(), bucket.removeprefix("s3://")

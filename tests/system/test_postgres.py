@@ -1,6 +1,7 @@
 """The storage on a real PostgreSQL: what it does on SQLite too, and what only a server can show."""
 
 from socket import socket
+from threading import Thread
 from time import monotonic, sleep
 from uuid import uuid4
 
@@ -20,6 +21,7 @@ from test_database import (  # noqa: F401  tests that hold on any database
     test_migrations_make_exactly_the_tables_of_the_models,
     test_reader_sees_the_last_commit_while_another_writes,
     test_session_rolls_back_on_any_error,
+    test_that_rows_are_there_is_known_without_the_key,
     test_times_come_back_in_utc,
 )
 from test_registry import *  # noqa: F403  all of them hold on any database
@@ -28,6 +30,7 @@ from storage.columns import SealedText
 from storage.database import Database
 from storage.errors import SealBroken, StorageError
 from storage.migrations import HEAD
+from storage.registry import ReleaseState
 from storage.tables import ChunkRow, DeletionRow, FeedbackRow, InteractionRow, QueryPairRow, ReleaseRow, Table
 from tests.processes import at_once
 
@@ -118,6 +121,25 @@ def test_processes_that_make_the_first_promotion_at_once_leave_one_production(re
     url, key = str(registry._database.url), registry._database.engine.dialect.ragloop_sealer.keyring.to_json()
     at_once(test_registry._promote_many, [(url, key, release_id) for release_id in ids])
     test_registry._check_one_production(registry, ids)
+
+
+def test_release_that_is_withdrawn_while_another_waits_to_keep_it_out_stays_withdrawn(registry):
+    release = test_registry.register(registry, 1)
+    database, told = registry._database, []
+    waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = ("
+    waiting += "SELECT oid FROM pg_database WHERE datname = current_database())"
+    keeping_out = Thread(target=lambda: told.append(registry.keep_out(release.id, "judged meanwhile")))
+    with database.session() as session:
+        database.lock(session, "releases/docs")
+        keeping_out.start()
+        while not _rows(database, waiting):
+            assert keeping_out.is_alive()
+            sleep(0.01)
+        row = session.get(ReleaseRow, release.id)
+        row.state, row.reason = ReleaseState.WITHDRAWN, "a document was deleted"
+    keeping_out.join()
+    assert told == [registry.get("docs", release.id)]
+    assert (told[0].state, told[0].reason) == (ReleaseState.WITHDRAWN, "a document was deleted")
 
 
 def test_database_of_a_newer_ragloop_is_refused(database):

@@ -1,13 +1,17 @@
 """Documents over HTTP: added, found, replaced, deleted."""
 
+import hashlib
 import io
 import time
 
 import pytest
 from reportlab.pdfgen.canvas import Canvas
 
+from rag.corpus.artifact import find_upload
 from tests.app.api.conftest import client, open_space, serving
+from tests.app.api.test_streams import until
 
+TORN = b"%PDF-1.7 and then nothing"
 FACT = "The blue lantern of the harbour burns whale oil on Tuesdays."
 
 
@@ -74,10 +78,45 @@ def test_what_can_be_no_document_is_refused_at_once(server, name, content, statu
 def test_a_broken_file_is_refused_by_name_and_those_with_it_are_read(server):
     with client(server, "trainer") as trainer:
         path = "/collections/mixed/documents"
-        bad = trainer.post(path, files={"file": ("torn.pdf", b"%PDF-1.7 and then nothing")})
+        bad = trainer.post(path, files={"file": ("torn.pdf", TORN)})
         good = trainer.post(path, files={"file": ("good.md", FACT.encode())})
         assert "torn.pdf" in settled(trainer, bad)["reason"]
         assert settled(trainer, good)["state"] == "done"
+        assert find_upload(server.space.artifacts, hashlib.sha256(TORN).hexdigest()) is None
+        assert find_upload(server.space.artifacts, hashlib.sha256(FACT.encode()).hexdigest())
+        assert "torn.pdf" in trainer.get(f"/uploads/{bad.json()['id']}").json()["reason"]
+
+
+def test_a_file_that_was_altered_while_it_waited_is_refused_and_those_with_it_are_read(tmp_path):
+    space = open_space(tmp_path)
+    with serving(space) as first, client(first, "trainer") as trainer:
+        first.service.uploads.close()
+        path = "/collections/default/documents"
+        bad = trainer.post(path, files={"file": ("altered.md", b"The quay is paved with slate from Moor.")})
+        (sealed,) = (space.home / "artifacts" / "upload").glob("*/original.encrypted")
+        sealed.write_bytes(sealed.read_bytes()[:-1] + b"x")
+        good = trainer.post(path, files={"file": ("good.md", FACT.encode())})
+    with serving(space) as second, client(second, "trainer") as trainer:
+        assert "altered" in settled(trainer, bad)["reason"]
+        assert settled(trainer, good)["state"] == "done"
+        assert [row["name"] for row in trainer.get(path).json()] == ["good.md"]
+
+
+def test_a_document_that_cannot_be_indexed_is_not_refused_and_is_found_once_it_can(tmp_path):
+    space = open_space(tmp_path)
+    in_the_way = space.home / "artifacts" / "corpus"
+    in_the_way.parent.mkdir(exist_ok=True)
+    in_the_way.write_text("no folder")
+    with serving(space) as running, client(running, "trainer") as trainer:
+        upload = trainer.post("/collections/default/documents", files={"file": ("late.md", FACT.encode())})
+        until(lambda: trainer.get(f"/uploads/{upload.json()['id']}").json()["reason"])
+        state = trainer.get(f"/uploads/{upload.json()['id']}").json()
+        assert (state["state"], state["finished_at"]) == ("waiting", None)
+        assert state["reason"].startswith("it is not searched yet, and tried again: ")
+        assert [row["name"] for row in trainer.get("/collections/default/documents").json()] == ["late.md"]
+        in_the_way.unlink()
+        assert settled(trainer, upload)["state"] == "done"
+        assert trainer.post("/ask", json={"question": "What does the blue lantern burn?"}).json()["found"]
 
 
 @pytest.mark.parametrize(

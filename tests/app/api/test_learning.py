@@ -5,9 +5,11 @@ import json
 import pytest
 from sqlmodel import select
 
+from rag.releases import holds_all_documents
 from storage.tables import FeedbackRow
 from tests.app.api.conftest import add_documents, client
 from tests.app.api.test_ask import QUESTION
+from tests.app.api.test_streams import until
 
 BIRK = "The lung of the Birk stands at least 17 centimetres from any wall."
 TALK = [
@@ -110,20 +112,33 @@ def test_a_release_is_told_as_a_page_that_fetches_nothing(server, trainer):
         assert reader.get(f"/collections/town/releases/{first['id']}/report").status_code == 403
 
 
-def test_who_goes_back_to_an_older_release_is_told_that_newer_documents_are_not_in_it(server, tmp_path):
+def test_what_goes_back_to_an_older_release_serves_at_once_and_soon_the_documents_as_they_stand(server, tmp_path):
     space, config = server.space, server.service.config
     for name in ("one", "two"):
         (tmp_path / f"{name}.md").write_text(f"The {name} ferry leaves at noon from the pier of its own.")
         newest = add_documents(space, "ferries", tmp_path, config)
     older = min(release.id for release in space.registry.list("ferries"))
+
+    def all_are_in():
+        return holds_all_documents(space, space.registry.production("ferries"))
+
     with client(server, "admin") as admin:
         answer = admin.post(f"/collections/ferries/releases/{older}/promote").json()
         assert (answer["id"], answer["state"]) == (older, "production")
-        assert f"run `ragloop releases promote {older} --collection ferries`" in answer["note"]
+        assert "they are being indexed" in answer["note"]
+        until(all_are_in)
         assert admin.post(f"/collections/ferries/releases/{newest.id}/promote").json()["note"] is None
+        space.registry.promote("ferries", older, "by hand")
+        space.registry.promote("ferries", newest.id, "by hand")
         back = admin.post("/collections/ferries/releases/rollback").json()
         assert (back["id"], back["state"]) == (older, "production")
-        assert f"run `ragloop releases promote {older} --collection ferries`" in back["note"]
+        assert "they are being indexed" in back["note"]
+        until(all_are_in)
+    reasons = [(change.action, change.reason) for change in space.registry.history("ferries")]
+    assert reasons[-2:] == [
+        ("rollback", "by the API"),
+        ("refresh", f"documents changed; the models of release {older}"),
+    ]
 
 
 def test_a_retraining_that_cannot_start_says_how_to_start_its_server(trainer):

@@ -35,8 +35,8 @@ def asking_groq(space, groq):
     return replace(space, settings=space.settings.model_copy(update=known))
 
 
-def answering(space, *generators):
-    config = AnsweringConfig(generators=generators, cache_entries=0, breaker_failures=1000)
+def answering(space, *generators, **more):
+    config = AnsweringConfig(generators=generators, cache_entries=0, breaker_failures=1000, **more)
     config = config.model_copy(update={"llm": config.llm.model_copy(update={"requests_per_minute": None})})
     return space.settings.stages("smoke").model_copy(update={"answering": config})
 
@@ -94,6 +94,14 @@ def test_an_answer_that_nobody_finishes_ends_with_an_error(groq_alone, groq):
         answer = reader.post("/ask", json={"question": QUESTION})
         assert answer.status_code == 503
         assert "groq" in answer.json()["error"]["message"]
+
+
+def test_a_question_that_suits_nobody_is_not_to_be_asked_again(asking_groq):
+    with serving(asking_groq, answering(asking_groq, GeneratorKind.GROQ, prompt_tokens=200)) as terse:
+        with client(terse) as reader:
+            answer = reader.post("/ask", json={"question": QUESTION * 20})
+    assert answer.status_code == 422
+    assert answer.json()["error"]["type"] == "unsuited_question"
 
 
 def test_openai_clients_raise_when_nobody_finishes(groq_alone, groq):
