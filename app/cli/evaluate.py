@@ -9,11 +9,13 @@ import typer
 from app.cli.options import (
     AsJson,
     Collection,
+    Force,
     ProfileName,
     ReleaseName,
     chosen_profile,
     open_workspace,
     require_folder,
+    require_new,
     require_place,
 )
 from storage.errors import RagloopError
@@ -83,6 +85,7 @@ def evaluate(
     export_beir: Annotated[
         Path | None, typer.Option(help="Write questions and all passages as a BEIR folder, in plain text.")
     ] = None,
+    force: Force = False,
     collection: Collection = "default",
     profile: ProfileName = None,
     as_json: AsJson = False,
@@ -98,11 +101,16 @@ def evaluate(
     _refuse(not answers and speaker, "--generator goes with --answers")
     _refuse(not answers and export_ragas, "--export-ragas goes with --answers")
     _refuse(file and export_beir, "--export-beir writes our own questions: leave out --set, or give it a version")
+    _refuse(force and not (export_ragas or export_beir), "--force goes with --export-ragas or --export-beir")
     _refuse(answers and file and file.is_dir(), f"{file} has no right answers: leave out --answers")
     if export_ragas is not None:
         require_place(export_ragas, "--export-ragas", makes_folders=True)
+        require_new([export_ragas], force)
     if export_beir is not None:
+        from rag.evaluation.beir import CORPUS, QRELS, QUERIES
+
         require_folder(export_beir, "--export-beir")
+        require_new([export_beir / name for name in (CORPUS, QUERIES, QRELS)], force)
     from app.output import say_steps
     from rag.evaluation.sets import named_set
     from rag.releases import named_release

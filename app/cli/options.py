@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -78,6 +79,7 @@ OnlyDocuments = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Force = Annotated[bool, typer.Option("--force", help="Write over files that are there.")]
 ProfileName = Annotated[
     str | None,
     typer.Option(
@@ -130,6 +132,17 @@ def require_folder(path: Path, option: str) -> None:
     """
     if not _takes(_nearest(path), path):
         raise RagloopError(f"cannot write {path}: give {option} a folder that can be written")
+
+
+def require_new(paths: Iterable[Path], force: bool) -> None:
+    """Check that none of the files is there yet, before long work.
+
+    :param force: whether they may be written over.
+    :raises RagloopError: if one is there and may not.
+    """
+    there = [path for path in paths if os.path.lexists(path)]
+    if there and not force:
+        raise RagloopError(f"{there[0]} is there already: name another place, or write over it with --force")
 
 
 def _nearest(folder: Path) -> Path:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from app.cli import completion
-from app.cli.options import AsJson, Collection, open_workspace, require_place
+from app.cli.options import AsJson, Collection, Force, open_workspace, require_new, require_place
 
 commands = typer.Typer()
 
@@ -19,6 +19,7 @@ def report(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The HTML file; release-ID.html here unless given.")
     ] = None,
+    force: Force = False,
     collection: Collection = "default",
     as_json: AsJson = False,
 ) -> None:
@@ -32,6 +33,7 @@ def report(
     found = named_release(space, collection, release)
     path = out or Path(f"release-{found.id}.html")
     require_place(path, "--out", makes_folders=True)
+    require_new([path], force)
     [written] = write_plain_files(path.parent, {path.name: [release_page(space, found)]}).values()
     said = f"{written}  plain text, mode 0600: it quotes questions and passages"
     show_done(said, {"release_id": found.id, "file": written}, as_json)

@@ -1,10 +1,11 @@
 """Answers as rows that people read; the command line and Prefect show the same ones."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rag.evaluation.answers import AnswersReport
 from rag.evaluation.judge import JudgedReport
-from rag.evaluation.sample import mean_scores, missing_scores
+from rag.evaluation.sample import mean_scores
 from rag.pairs.pair import Origin, QuestionType
 
 _STEPS = ("retrieval", "generation", "total")
@@ -12,32 +13,46 @@ _MB = 2**20
 
 
 def answer_rows(report: AnswersReport, judged: JudgedReport | None = None) -> list[dict[str, str]]:
-    """Return a row a metric: its mean over all answerable questions, and over those of each origin and type.
+    """Return a row a metric: its mean over the answerable questions of each origin, and of each type of them.
 
     :param judged: of the same answers; its metrics follow, with the deviation of one judgement.
     """
-    by_judge = {answer.id: answer.metrics for answer in judged.answers} if judged else {}
     spreads = judged.spreads() if judged else {}
-
-    def scores(
-        origin: Origin | None = None, question_type: QuestionType | None = None
-    ) -> list[dict[str, float | None]]:
-        return [answer.metrics | by_judge.get(answer.id, {}) for answer in report.of(origin, question_type)]
-
-    groups = {"all": scores()}
-    groups |= {origin.value: scores(origin) for origin in Origin}
-    groups |= {question_type.value: scores(None, question_type) for question_type in QuestionType}
-    groups = {name: own for name, own in groups.items() if own}
-    means, missing = {name: mean_scores(own) for name, own in groups.items()}, missing_scores(groups["all"])
+    groups = answer_values(report, judged)
+    missing = report.missing() | (judged.missing() if judged else {})
     return [
         {
             "metric": metric,
-            **{f"{name} ({len(groups[name])})": _number(means[name].get(metric)) for name in groups},
+            **{_group(each): _number(each["metrics"].get(metric)) for each in groups},
             "no value": str(missing[metric]),
             **({"spread": _number(spreads.get(metric))} if judged else {}),
         }
         for metric in missing
     ]
+
+
+def answer_values(report: AnswersReport, judged: JudgedReport | None = None) -> list[dict[str, Any]]:
+    """Return the mean metrics for each origin and type of answerable question; the type None is all of them.
+
+    The origin is None for questions of which nobody has told it, and these have no type either.
+
+    :param judged: of the same answers; its metrics follow.
+    """
+    by_judge = {answer.id: answer.metrics for answer in judged.answers} if judged else {}
+    values = []
+    for origin in sorted({answer.origin for answer in report.of()}, key=[*Origin, None].index):
+        for question_type in (None, *QuestionType):
+            own = report.of(origin, question_type)
+            if own:
+                means = mean_scores(answer.metrics | by_judge.get(answer.id, {}) for answer in own)
+                values.append({"origin": origin, "question_type": question_type, "n": len(own), "metrics": means})
+    return values
+
+
+def _group(each: Mapping[str, Any]) -> str:
+    """Return what a column is called: all (8); real (8); real, factual (5)."""
+    names = [name for name in (each["origin"], each["question_type"]) if name]
+    return f"{', '.join(names) or 'all'} ({each['n']})"
 
 
 def answering_rows(report: AnswersReport) -> list[dict[str, str]]:
@@ -71,15 +86,11 @@ def answering_facts(report: AnswersReport, judged: JudgedReport | None = None) -
 
 def answers_summary(report: AnswersReport, judged: JudgedReport | None = None) -> dict[str, Any]:
     """Return all that for programs: numbers under names, nothing rounded away."""
-    origins = {origin.value: report.means(origin) for origin in Origin if report.of(origin)}
-    types = {each.value: report.means(None, each) for each in QuestionType if report.of(None, each)}
     summary: dict[str, Any] = {
         "questions": len(report.of()),
-        "metrics": report.means(),
-        "by_origin": origins,
-        "by_type": types,
+        "rows": answer_values(report, judged),
         "missing": report.missing(),
-        "unanswerable": report.refusals.model_dump() if report.refusals else None,
+        "unanswerable": report.refusals.counts if report.refusals else None,
         "generators": report.generators,
         "unanswered": report.unanswered,
         "latency_ms": {
@@ -90,7 +101,7 @@ def answers_summary(report: AnswersReport, judged: JudgedReport | None = None) -
     }
     if judged is not None:
         told = judged.model_dump(mode="json", include={"model", "repeats", "bill", "cost_usd", "stopped"})
-        numbers = {"metrics": judged.means(), "spreads": judged.spreads(), "missing": judged.missing()}
+        numbers = {"spreads": judged.spreads(), "missing": judged.missing()}
         summary["judged"] = told | numbers
     return summary
 

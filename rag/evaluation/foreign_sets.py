@@ -58,7 +58,7 @@ def foreign_retrieval(
     from rag.evaluation.general import general_hit1
 
     found = import_beir(folder)
-    relevance = {id_: [chunk for chunk, score in own.items() if score] for id_, own in found.relevance.items()}
+    relevance = {id_: {chunk: score for chunk, score in own.items() if score} for id_, own in found.relevance.items()}
     retrieval = RetrievalConfig.model_validate(release.answering)
     retrieval = retrieval.ranked_by(ranker) if ranker else retrieval
     with TemporaryDirectory(prefix="ragloop-foreign-") as temporary:

@@ -1,10 +1,11 @@
 """May the candidate serve? Only when it is proven better on the same questions, and breaks no floor."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 from scipy import stats
 
@@ -90,7 +91,7 @@ def judge(
     objection = (
         _incomplete(candidate, circumstances.missing)
         or _unproven(evidence, config)
-        or _broken_floor(candidate, production, config)
+        or broken_floor(candidate, production, config)
     )
     reason = objection or _proven(before, after, evidence, config)
     n_documents = len(set(documents))
@@ -173,7 +174,7 @@ def _needed(evidence: _Evidence, config: GateConfig) -> int | None:
     return math.ceil(float(f"{needed:.1e}"))
 
 
-def _broken_floor(candidate: EvaluationReport, production: EvaluationReport, config: GateConfig) -> str | None:
+def broken_floor(candidate: EvaluationReport, production: EvaluationReport, config: GateConfig) -> str | None:
     """Return what a gain does not excuse, or None."""
     forgotten = production.general_hit1 - candidate.general_hit1
     if forgotten > config.max_general_loss:
@@ -182,10 +183,10 @@ def _broken_floor(candidate: EvaluationReport, production: EvaluationReport, con
             f"{candidate.general_hit1:.3f}, more than the {config.max_general_loss} allowed"
         )
     kept, usual = candidate.refusals, production.refusals
-    if kept and usual and _proven_loss(usual, kept, config.confidence) > config.max_refusal_loss:
+    if kept and usual and (lost := refusal_loss(usual, kept, config.confidence)) > config.max_refusal_loss:
         return (
             f"it tells less well what nothing answers: refuses {_refused(kept)}, production {_refused(usual)}, a loss "
-            f"of more than the {config.max_refusal_loss:g} allowed"
+            f"of at least {lost:.3f}, more than the {config.max_refusal_loss:g} allowed"
         )
     if candidate.latency_p95_ms > config.max_latency_p95_ms:
         return f"too slow: p95 {candidate.latency_p95_ms:.0f} ms to retrieve, {config.max_latency_p95_ms:.0f} allowed"
@@ -196,11 +197,27 @@ def _broken_floor(candidate: EvaluationReport, production: EvaluationReport, con
     return None
 
 
-def _proven_loss(usual: Refusals, kept: Refusals, confidence: float) -> float:
-    """Return what is lost at least: so few questions tell no smaller loss from chance (Agresti and Caffo 2000)."""
-    usual, kept = usual.smoothed(), kept.smoothed()
-    error = math.hypot(usual.error, kept.error)
-    return usual.informedness - kept.informedness - float(stats.norm.ppf(confidence)) * error
+def refusal_loss(usual: Refusals, kept: Refusals, confidence: float) -> float:
+    """Return how much informedness is lost at least: so few questions tell no smaller loss from chance.
+
+    Compared on the questions that both were asked, with one more of each kind that was lost and one that was gained
+    (Bonett and Price 2012); where it is not kept which were refused, as if each had been asked others (Agresti and
+    Caffo 2000).
+    """
+    lost = _more_refused(usual.unanswerable_refused, kept.unanswerable_refused)
+    if lost:
+        others = _more_refused(kept.others_refused, usual.others_refused)
+        kinds = [np.array([*each, 1, -1]) for each in (lost, others) if each]
+        loss, error = sum(each.mean() for each in kinds), math.sqrt(sum(each.var() / len(each) for each in kinds))
+    else:
+        usual, kept = usual.smoothed(), kept.smoothed()
+        loss, error = usual.informedness - kept.informedness, math.hypot(usual.error, kept.error)
+    return float(loss - stats.norm.ppf(confidence) * error)
+
+
+def _more_refused(one: Mapping[str, bool], other: Mapping[str, bool]) -> list[int]:
+    """Return 1 for each question that only the one refused, -1 for each that only the other did, else 0."""
+    return [one[id_] - other[id_] for id_ in one if id_ in other]
 
 
 def _refused(refusals: Refusals) -> str:

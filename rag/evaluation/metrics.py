@@ -61,16 +61,21 @@ class ChunksByDocument:
         return np.array(own, dtype=np.int64)[relevant_positions(pair, [self._chunks[i] for i in own])]
 
 
-def question_metrics(ranked: NDArray[np.int64], relevant: NDArray[np.int64]) -> dict[str, float]:
-    """Return each of METRICS for a ranking of distinct positions, best first, (n,), with binary relevance.
+def question_metrics(
+    ranked: NDArray[np.int64], relevant: NDArray[np.int64], grades: NDArray[np.int64] | None = None
+) -> dict[str, float]:
+    """Return each of METRICS for a ranking of distinct positions, best first, (n,).
 
     The measures are trec_eval's, through ir-measures (MacAvaney et al. 2022). It orders by score and breaks ties by
     id; here scores fall by one with each rank, so that there is no tie and the order stays as it was given. A question
     without anything relevant scores 0.
+
+    :param grades: how relevant each of the relevant is, from 1 up, which nDCG alone looks at; 1 unless given.
     """
     found = {str(position): -float(rank) for rank, position in enumerate(ranked[:DEPTH])}
     # A question that trec_eval knows no judgement of would be left out instead.
-    judged = {str(position): 1 for position in relevant} or {"": 0}
+    grades = np.ones_like(relevant) if grades is None else grades
+    judged = {str(position): int(grade) for position, grade in zip(relevant, grades, strict=True)} or {"": 0}
     results = ir_measures.iter_calc(_MEASURES.values(), {_QUESTION: judged}, {_QUESTION: found})
     values = {result.measure: float(result.value) for result in results}
     return {name: values[measure] for name, measure in _MEASURES.items()}

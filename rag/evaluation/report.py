@@ -43,6 +43,15 @@ class Refusals(BaseModel):
     """Others that were asked."""
     wrongly: int = Field(0, ge=0)
     """Of those, refused."""
+    unanswerable_refused: dict[str, bool] = {}
+    """Whether each question that nothing answers was refused, by its digest; empty where that is not kept."""
+    others_refused: dict[str, bool] = {}
+    """Whether each of the others was, by its id."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many there are, without each."""
+        return self.model_dump(include={"asked", "refused", "answerable", "wrongly"})
 
     @property
     def share(self) -> float:

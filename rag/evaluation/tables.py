@@ -60,7 +60,7 @@ def report_summary(report: EvaluationReport) -> dict[str, Any]:
         "left_out": report.left_out,
         "general_hit1": report.general_hit1,
         "latency_p95_ms": report.latency_p95_ms,
-        "refusals": report.refusals.model_dump() if report.refusals else None,
+        "refusals": report.refusals.counts if report.refusals else None,
     }
 
 

@@ -13,6 +13,7 @@ from rag.evaluation.report import Refusals
 from rag.pairs.artifact import load_pairs
 from rag.pairs.pair import QueryPair, Split
 from storage.artifacts import ArtifactRef, ArtifactStore, Draft
+from storage.recipes import digest_json
 
 if TYPE_CHECKING:
     from rag.retrieval.retriever import Retriever
@@ -88,7 +89,7 @@ def still_unanswerable(questions: Sequence[str], chunks: Sequence[Chunk]) -> tup
 
 
 def refusals(
-    retriever: "Retriever", questions: Sequence[str], answerable: Sequence[str], threshold: float, n_passages: int
+    retriever: "Retriever", questions: Sequence[str], answerable: Sequence[QueryPair], threshold: float, n_passages: int
 ) -> Refusals | None:
     """Return how many of these questions are refused before anybody speaks, as an engine does; None without any.
 
@@ -103,14 +104,18 @@ def refusals(
     if not questions:
         return None
     evidence = Evidence(retriever, Rarity(retriever.index))
-    asked = tqdm([*questions, *answerable], desc="asking what nothing answers", delay=2, disable=None)
+    anchors = [pair.anchor for pair in answerable]
+    asked = tqdm([*questions, *anchors], desc="asking what nothing answers", delay=2, disable=None)
     refused = [
         evidence.of(question, retriever.search(Query(id=str(place), question=question), n_passages)) < threshold
         for place, question in enumerate(asked)
     ]
+    rightly, wrongly = refused[: len(questions)], refused[len(questions) :]
     return Refusals(
         asked=len(questions),
-        refused=sum(refused[: len(questions)]),
+        refused=sum(rightly),
         answerable=len(answerable),
-        wrongly=sum(refused[len(questions) :]),
+        wrongly=sum(wrongly),
+        unanswerable_refused=dict(zip(map(digest_json, questions), rightly, strict=True)),
+        others_refused=dict(zip((pair.id for pair in answerable), wrongly, strict=True)),
     )

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from rag.config import GateConfig
+from rag.evaluation.gate import refusal_loss
 from rag.evaluation.report import EvaluationReport, QuestionResult
 from rag.evaluation.tables import report_rows
 from rag.pairs.pair import Origin
@@ -173,9 +174,13 @@ def _floors(gate: GateConfig, own: EvaluationReport, before: EvaluationReport) -
         "p95 to retrieve, ms": f"{gate.max_latency_p95_ms:g}",
         "models and index, MB": f"{gate.max_serving_bytes / _MB:,.0f}",
         "memory, MB": f"{gate.max_memory_bytes / _MB:,.0f}",
-        "unanswerable questions refused": f"a loss of {gate.max_refusal_loss:g}",
     }
     rows = [{"what": what, "before": was[what], "after": after[what], "allowed": allowed.get(what)} for what in after]
+    if own.refusals and before.refusals:
+        lost = refusal_loss(before.refusals, own.refusals, gate.confidence)
+        proven = f"{lost:.3f}" if lost > 0 else "none"
+        what, loss = "informedness of refusals lost, proven", f"{gate.max_refusal_loss:g}"
+        rows.append({"what": what, "before": None, "after": proven, "allowed": loss})
     said = "What a gain does not excuse. Times are of this machine, with what else it was doing."
     return Section("floors", "Floors", [said], tables=[Table("Floors before and after", rows)])
 
@@ -195,5 +200,6 @@ def _taken(report: EvaluationReport) -> dict[str, Any]:
             unknown if refusals is None else f"{refusals.share:.1%} of {refusals.asked:,}"
         ),
         "others refused": unknown if refusals is None else f"{refusals.wrong_share:.1%} of {refusals.answerable:,}",
+        "informedness of refusals": unknown if refusals is None else f"{refusals.informedness:.3f}",
         "questions left out": report.left_out,
     }

@@ -47,6 +47,23 @@ def test_places_that_will_be_made_are_none_to_refuse(refused):
     assert "has no release" in told
 
 
+def test_files_of_ones_own_are_written_over_only_by_force(refused, tmp_path):
+    (tmp_path / "qrels").mkdir()
+    ragas, beir = tmp_path / "mine.jsonl", ("--export-beir", tmp_path)
+    for path, options in (
+        (ragas, ("--answers", "--export-ragas", ragas)),
+        (tmp_path / CORPUS, beir),
+        (tmp_path / QRELS, beir),
+    ):
+        path.write_text("mine")
+        told = refused(*options)
+        assert f"{path} is there already: name another place, or write over it with --force" in told
+        assert "has no release" in refused(*options, "--force")
+        assert path.read_text() == "mine"
+        path.unlink()
+    assert "--force goes with --export-ragas or --export-beir" in refused("--force")
+
+
 def test_a_set_that_no_file_could_be_called_is_named(refused):
     assert "give a version, a ragas dataset or a BEIR folder" in refused("--set", LONG)
 

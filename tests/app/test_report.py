@@ -37,6 +37,19 @@ def test_the_file_is_its_owners_and_the_command_says_what_is_in_it(company, tmp_
     assert (tmp_path / "release-1.html").read_text().count("<h2>") == page.count("<h2>")
 
 
+def test_a_file_that_is_there_is_written_over_only_by_force(company, tmp_path, capsys):
+    for path, options in ((tmp_path / "mine.html", ("--out", "mine.html")), (tmp_path / "release-1.html", ())):
+        path.write_text("mine")
+        with pytest.raises(SystemExit):
+            main(["report", *options])
+        assert f"{path.name} is there already: name another place, or write over it with --force" in (
+            capsys.readouterr().err
+        )
+        assert path.read_text() == "mine"
+        assert report(*options, "--force").exit_code == 0
+        assert path.read_text().startswith("<!doctype html>")
+
+
 def test_what_cannot_be_is_refused_in_a_line(company, tmp_path, capsys):
     (tmp_path / "folder").mkdir()
     for arguments, said in (

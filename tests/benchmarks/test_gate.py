@@ -28,9 +28,11 @@ def compared(rng):
     return Compared.modelled(rng, documents=20, each=10)
 
 
-def answered(scores):
+def answered(scores, documents=5):
     return [
-        Answered(question=f"q{i}", document=f"d{i % 5}", metrics={"mrr@10": s, "hit@5": float(s > 0.1)}, latency_ms=1)
+        Answered(
+            question=f"q{i}", document=f"d{i % documents}", metrics={"mrr@10": s, "hit@5": float(s > 0.1)}, latency_ms=1
+        )
         for i, s in enumerate(scores)
     ]
 
@@ -92,7 +94,22 @@ def test_without_data_a_stated_model_is_judged(tmp_path):
     assert "stated model: 840 questions of 60 documents" in done.stdout, done.stderr
     assert "| the same release against itself | mrr@10 | 3 | 0.0% [0.0%, 70.8%] |" in done.stdout
     assert "| 60 | " in done.stdout
+    assert "points of mrr@10; 4 at most are wanted of real releases" in done.stdout
     assert Image.open(tmp_path / "power.png").format == "PNG"
+
+
+@pytest.mark.parametrize(("changed", "weak"), [(0.05, False), (0.9, True)])
+def test_real_releases_that_need_too_large_a_gain_fail_it(tmp_path, rng, changed, weak):
+    before = rng.choice([0.0, 0.25, 0.5, 1.0], 300)
+    after = np.where(rng.random(300) < changed, rng.choice([0.0, 0.25, 0.5, 1.0], 300), before)
+    runs = [
+        Run(dataset="covidqa", split="A", system=name, answers=answered(scores.tolist(), documents=60))
+        for name, scores in (("ours", before), ("theirs", after))
+    ]
+    (tmp_path / "results.json").write_text(Results(profile="cpu", runs=runs).model_dump_json())
+    systems = ("--before", "ours", "--after", "theirs")
+    done = bench(*FEW, "--results", str(tmp_path / "results.json"), *systems)
+    assert (done.returncode, "Too weak: 400 questions find" in done.stdout) == (weak, weak), done.stdout + done.stderr
 
 
 def test_a_system_that_was_not_measured_is_named(tmp_path):

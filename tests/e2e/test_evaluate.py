@@ -15,13 +15,19 @@ def test_answers_are_measured_and_exported(company, tmp_path):
     ragas, beir = tmp_path / "answers.jsonl", tmp_path / "beir"
     told = json.loads(company.ok("evaluate", *EXTRACTIVE, "--export-ragas", ragas, "--export-beir", beir, "--json"))
     assert told["generators"].keys() == {"extractive"} and told["unanswerable"]["asked"] == 40
-    assert {"support", "token F1", "citation recall", "non_llm_context_recall"} <= told["metrics"].keys()
+    real, synthetic = (row for row in told["rows"] if row["question_type"] is None)
+    assert (real["origin"], synthetic["origin"]) == ("real", "synthetic")
+    for row in (real, synthetic):
+        assert {"support", "token F1", "citation recall", "non_llm_context_recall"} <= row["metrics"].keys()
     assert told["judged"] is None and told["latency_ms"]["total"]["p95"] > 0
     for file in (ragas, *(path for path in beir.rglob("*") if path.is_file())):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert len(ragas.read_text().splitlines()) == told["questions"]
     again = json.loads(company.ok("evaluate", "--set", ragas, "--generator", "extractive", "--json"))
-    assert again["metrics"]["token F1"] == told["metrics"]["token F1"]
+    (together,) = again["rows"]
+    f1 = sum(row["n"] * row["metrics"]["token F1"] for row in (real, synthetic)) / told["questions"]
+    assert (together["origin"], together["n"]) == (None, told["questions"])
+    assert together["metrics"]["token F1"] == pytest.approx(f1, abs=1e-3)
     theirs, ours = (
         json.loads(company.ok("evaluate", "--set", each, "--retriever", "bm25", "--json")) for each in (beir, 1)
     )

@@ -53,22 +53,29 @@ def judged():
     return JudgedReport(model="j", repeats=2, answers=answers, bill=bill, cost_usd=0.5, stopped="the key is refused")
 
 
-def test_each_metric_has_its_mean_over_all_and_over_each_group(report):
+def test_each_metric_has_its_mean_over_each_origin_and_over_its_types_and_none_over_both(report):
     (row,) = answer_rows(report)
     assert row == {
         "metric": "support",
-        "all (3)": "0.750",
         "real (2)": "1.000",
+        "real, factual (2)": "1.000",
         "synthetic (1)": "0.500",
-        "factual (3)": "0.750",
+        "synthetic, factual (1)": "0.500",
         "no value": "1",
     }
+
+
+def test_questions_whose_origin_nobody_has_told_are_taken_together(report):
+    told_nothing = {"origin": None, "question_type": None}
+    answers = tuple(answer.model_copy(update=told_nothing) for answer in report.answers)
+    (row,) = answer_rows(report.model_copy(update={"answers": answers}))
+    assert row == {"metric": "support", "all (3)": "0.750", "no value": "1"}
 
 
 def test_what_a_judge_says_follows_with_its_spread(report, judged):
     own, by_judge = answer_rows(report, judged)
     assert own.keys() == by_judge.keys() and own["spread"] == ""
-    assert (by_judge["all (3)"], by_judge["synthetic (1)"], by_judge["no value"]) == ("0.750", "0.500", "1")
+    assert (by_judge["real (2)"], by_judge["synthetic (1)"], by_judge["no value"]) == ("1.000", "0.500", "1")
     assert by_judge["spread"] == "0.500"  # the root of the mean of 0 and 1/2
 
 
@@ -95,6 +102,9 @@ def test_programs_get_the_same_as_numbers(report, judged):
     summary = json.loads(json.dumps(answers_summary(report, judged)))
     refusals = {"asked": 2, "refused": 1, "answerable": 3, "wrongly": 1}
     assert summary["questions"] == 3 and summary["unanswerable"] == refusals
-    assert summary["by_origin"] == {"real": {"support": 1.0}, "synthetic": {"support": 0.5}}
+    groups = {(row["origin"], row["question_type"]): (row["n"], row["metrics"]) for row in summary["rows"]}
+    assert groups[("real", None)] == groups[("real", "factual")] == (2, {"support": 1.0, "faithfulness": 1.0})
+    assert groups[("synthetic", None)] == (1, {"support": 0.5, "faithfulness": 0.5})
+    assert len(groups) == 4 and "metrics" not in summary | summary["judged"]
     assert summary["judged"]["missing"] == {"faithfulness": 1} and summary["judged"]["stopped"]
     assert answers_summary(report)["judged"] is None

@@ -3,6 +3,7 @@
 import json
 import stat
 
+import numpy as np
 import pytest
 
 from rag.config import GeneratorKind, RerankingConfig
@@ -70,6 +71,14 @@ def test_a_beir_folder_is_searched_over_its_own_passages(asked_company, release,
     assert [len(q.relevant) for q in report.questions] == [1, 2]
     assert {len(q.found) for q in report.questions} == {3}
     assert space.artifacts.refs() == before  # what was indexed is gone
+
+
+def test_a_folder_s_grades_count_for_gain_as_its_peers_count_them(asked_company, release, beir):
+    (beir / QRELS).write_text("query-id\tcorpus-id\tscore\nq2\td/2\t1\nq2\td/3\t3\n")
+    (asked,) = foreign_retrieval(asked_company[0], release, beir, CONFIG).questions
+    assert asked.metrics["hit@1"] == 1 and asked.found[0] != asked.relevant[1]  # the less relevant one is first
+    place = 1 + asked.found.index(asked.relevant[1])
+    assert asked.metrics["ndcg@10"] == pytest.approx((1 + 3 / np.log2(place + 1)) / (3 + 1 / np.log2(3)))
 
 
 def test_its_passages_are_ranked_anew_where_those_of_the_release_are(asked_company, release, beir):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rag.config import GateConfig
-from rag.evaluation.gate import Circumstances, Decision, judge
+from rag.evaluation.gate import Circumstances, Decision, judge, refusal_loss
 from rag.evaluation.report import EvaluationReport, QuestionResult, Refusals
 from rag.evaluation.significance import Spread, look_confidence
 from rag.evaluation.tables import report_rows, report_values
@@ -123,6 +123,56 @@ def test_one_refusal_less_is_never_a_reason():
 def test_one_or_two_refusals_prove_no_loss(n):
     all_, none = (Refusals(asked=n, refused=refused, answerable=100) for refused in (n, 0))
     assert judge(report(BETTER, refusals=none), report(OLD, refusals=all_), CONFIG).decision is Decision.PROMOTE
+
+
+def each_refused(*unanswerable, others=()):
+    """Return refusals that tell of each question whether it was refused."""
+    return Refusals(
+        asked=len(unanswerable),
+        refused=sum(unanswerable),
+        answerable=len(others),
+        wrongly=sum(others),
+        unanswerable_refused={f"u{i}": bool(refused) for i, refused in enumerate(unanswerable)},
+        others_refused={f"o{i}": bool(refused) for i, refused in enumerate(others)},
+    )
+
+
+USUAL = each_refused(*[1] * 36, *[0] * 4, others=[0] * 100)
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        each_refused(*[1] * 28, *[0] * 12, others=[0] * 100),
+        each_refused(*[1] * 36, *[0] * 4, others=[0] * 85 + [1] * 15),
+    ],
+)
+def test_a_loss_on_the_same_questions_is_proven_by_fewer_of_them(kept):
+    apart = [each.model_copy(update={"unanswerable_refused": {}, "others_refused": {}}) for each in (USUAL, kept)]
+    lost = refusal_loss(USUAL, kept, CONFIG.confidence)
+    assert refusal_loss(*apart, CONFIG.confidence) < CONFIG.max_refusal_loss < lost
+    verdict = judge(report(BETTER, refusals=kept), report(OLD, refusals=USUAL), CONFIG)
+    assert verdict.decision is Decision.KEEP
+    assert f"a loss of at least {lost:.3f}, more than the 0.05 allowed" in verdict.reason
+
+
+def test_what_is_lost_here_and_won_there_proves_little():
+    kept = each_refused(*[0] * 10, *[1] * 30, others=[0] * 100)
+    assert refusal_loss(USUAL, kept, CONFIG.confidence) < CONFIG.max_refusal_loss
+
+
+def test_refusals_are_compared_on_the_questions_that_both_were_asked():
+    kept = each_refused(*[1] * 36)
+    assert refusal_loss(USUAL, kept, 0.5) == refusal_loss(kept, USUAL, 0.5) == 0
+
+
+def test_a_loss_is_seldom_said_to_be_proven_where_there_is_none():
+    rng, proven = np.random.default_rng(6), 0
+    for _ in range(400):
+        hard = rng.random(40)
+        old, new = ((hard < rng.normal(0.8, 0.1, 40)).tolist() for _ in range(2))
+        proven += refusal_loss(each_refused(*old), each_refused(*new), 0.95) > 0
+    assert proven <= 0.05 * 400
 
 
 def test_refusals_that_only_one_was_asked_for_do_not_count():

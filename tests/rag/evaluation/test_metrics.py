@@ -88,6 +88,14 @@ def test_each_relevant_chunk_found_counts_for_recall_and_gain():
     assert metrics["ndcg@10"] == pytest.approx(found / ideal)
 
 
+def test_gain_alone_hangs_on_how_relevant_a_chunk_is():
+    ranked, relevant = np.array([3, 9, 1]), np.array([1, 3])
+    graded, alike = question_metrics(ranked, relevant, np.array([3, 1])), question_metrics(ranked, relevant)
+    assert graded["ndcg@10"] == pytest.approx((1 + 3 / np.log2(4)) / (3 + 1 / np.log2(3)))
+    assert graded | {"ndcg@10": 0} == alike | {"ndcg@10": 0}
+    assert question_metrics(ranked, relevant, np.array([1, 1])) == alike
+
+
 def test_the_order_that_is_given_stands_whatever_the_ids():
     """Of equal scores trec_eval would put 9 before 10, and 10 before 1."""
     for ranked in ([9, 10, 1], [1, 10, 9], [10, 9, 1]):

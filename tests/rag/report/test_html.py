@@ -8,8 +8,11 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
+from rag.evaluation.gate import refusal_loss
+from rag.evaluation.report import Refusals
 from rag.report.facts import SHOWN, release_report
 from rag.report.html import POLICY, html_page, release_page
+from rag.report.rankings import ranking_sections
 from rag.report.sections import headline, sentence
 from rag.report.texts import load_texts
 from storage.artifacts import ArtifactRef
@@ -84,6 +87,21 @@ def test_a_judged_release_has_each_section_in_its_order(pages):
     ]
     places = [pages["better"].index(f"<h2>{title}</h2>") for title in TITLES]
     assert places == sorted(places)
+
+
+def test_the_floors_show_the_loss_of_refusals_that_the_gate_counts(parts):
+    report = release_report(parts.space, parts.better)
+    own, before = report.reports
+    asked = {f"u{i}": True for i in range(40)}
+    usual = Refusals(asked=40, refused=40, unanswerable_refused=asked)
+    kept = Refusals(asked=40, refused=30, unanswerable_refused=asked | {f"u{i}": False for i in range(10)})
+    for refusals, lost in ((kept, f"{refusal_loss(usual, kept, report.gate.confidence):.3f}"), (usual, "none")):
+        both = (own.model_copy(update={"refusals": refusals}), before.model_copy(update={"refusals": usual}))
+        *_, floors = ranking_sections(report, both, None)
+        rows = {row["what"]: row for row in floors.tables[0].rows}
+        informed, loss = rows["informedness of refusals"], rows["informedness of refusals lost, proven"]
+        assert (informed["before"], informed["after"]) == ("1.000", f"{refusals.informedness:.3f}")
+        assert (loss["after"], loss["allowed"]) == (lost, "0.05")
 
 
 def test_a_first_release_says_that_nothing_was_judged(pages):
