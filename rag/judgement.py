@@ -7,7 +7,7 @@ from rag.config import Config, GateConfig
 from rag.config.stage import Stage
 from rag.corpus.artifact import CORPUS, active_documents
 from rag.evaluation.artifact import EVALUATION, evaluation_artifact, load_report
-from rag.evaluation.gate import Circumstances, Decision, Verdict, judge
+from rag.evaluation.gate import Circumstances, Decision, Verdict, broken_floor, judge
 from rag.releases import CHAT_ROUTER, kept_chat_model, serving_release
 from rag.reranking.collection import moved_reranker
 from rag.retrieval.artifact import index_artifact
@@ -234,6 +234,21 @@ def judged_reports(evaluation: Evaluation) -> tuple[ArtifactRef, ArtifactRef] | 
     """
     against = evaluation.metrics.get(_AGAINST)
     return (evaluation.artifact, ArtifactRef.parse(against)) if against else None
+
+
+def floor_broken_by(space: Workspace, release: Release) -> str | None:
+    """Return the floor that a retrained release was found to break when it was judged last, proven gain or not.
+
+    None if it broke none, or was not judged, or its reports are gone.
+    """
+    judgement = space.registry.judgements(release.collection).get(release.id)
+    refs = judged_reports(judgement) if judgement is not None and judgement.artifact.kind == EVALUATION else None
+    if judgement is None or refs is None or any(space.artifacts.find(ref.kind, ref.digest) is None for ref in refs):
+        return None
+    own, other = (load_report(space.artifacts, ref) for ref in refs)
+    gate = judged_gate(judgement) or {}
+    known = {name: value for name, value in gate.items() if name in GateConfig.model_fields}
+    return broken_floor(own, other, GateConfig.model_validate(known))
 
 
 def judged_gate(evaluation: Evaluation) -> Mapping[str, Any] | None:

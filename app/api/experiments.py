@@ -29,6 +29,8 @@ class Start(BaseModel):
     outcome: Outcome | None = None
     """What decides; as configured unless given."""
     name: str | None = Field(None, min_length=1, max_length=200)
+    despite_floor: bool = False
+    """Whether a release is tried that breaks a floor of the gate; a winner serves."""
 
     @model_validator(mode="after")
     def _one_variant(self) -> "Start":
@@ -58,12 +60,13 @@ def start(collection: CollectionName, what: Start, caller: CollectionAdmin) -> E
         deciding = config.experiments.model_copy(update={"outcome": what.outcome})
         config = config.model_copy(update={"experiments": deciding})
     variant = what.change if what.change and what.release is None else str(what.release)
-    return start_experiment(service.space, service.engines, collection, variant, config, what.name, what.share)
+    begun = service.space, service.engines, collection, variant, config
+    return start_experiment(*begun, what.name, what.share, what.despite_floor)
 
 
 @routes.get("/{experiment_id:int}")
 def show(collection: CollectionName, experiment_id: ExperimentId, caller: CollectionTrainer) -> Experiment:
-    """Show what is known of an experiment by now: users, means, the gain with its interval, guard rails."""
+    """Show what is known of an experiment by now: users asked and counted, means, the gain, guard rails."""
     database = caller.service.space.database
     return looked(database, get_experiment(database, collection, experiment_id))
 

@@ -21,6 +21,10 @@ ExperimentId = Annotated[
     int | None,
     typer.Argument(metavar="[ID]", min=1, max=2**31 - 1, help="As in `experiments list`; the newest unless given."),
 ]
+_EXPLAINED = """\
+asked: all whose window has passed; users: those of them of whom something is known, as that they rated an answer
+gain, rise: users weighed by their chance of the variant, less what those before them let expect; so not quite the
+difference of the means, and an estimate that may lie outside of its interval, which holds however often one looks"""
 
 
 @commands.command()
@@ -44,6 +48,9 @@ def start(
         str | None, typer.Option(help="What decides: satisfaction, found, support; as configured unless given.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="What people call it.")] = None,
+    despite_floor: Annotated[
+        bool, typer.Option("--despite-floor", help="Also a release that breaks a floor of the gate; a winner serves.")
+    ] = False,
     collection: Collection = "default",
     as_json: AsJson = False,
 ) -> None:
@@ -63,7 +70,7 @@ def start(
     variant = change if release is None else str(release)
     engines = Engines(space, config)
     try:
-        begun = start_experiment(space, engines, collection, variant, config, name, share)
+        begun = start_experiment(space, engines, collection, variant, config, name, share, despite_floor)
     finally:
         engines.close()
     show_facts(begun.model_dump(mode="json") if as_json else _facts(begun), as_json)
@@ -71,7 +78,7 @@ def start(
 
 @commands.command()
 def status(experiment: ExperimentId = None, collection: Collection = "default", as_json: AsJson = False) -> None:
-    """Show what is known of an experiment: users, means, the gain with its interval, guard rails."""
+    """Show what is known of an experiment: users asked and counted, means, the gain with its interval, guard rails."""
     from app.output import show_facts, show_rows
     from rag.experiments.experiment import get_experiment
     from rag.experiments.settling import looked
@@ -96,7 +103,7 @@ def status(experiment: ExperimentId = None, collection: Collection = "default", 
             for metric, rise in seen.look.rises.items()
         ]
         show_rows(rails, "guard rails", as_json=False, empty="none")
-        print(seen.look.reason)
+        print(seen.look.reason, _EXPLAINED, sep="\n")
         if not seen.look.n_control + seen.look.n_variant:
             print("no user counts yet: questions without a `user` have no part, and a user's window has to pass first")
 
@@ -178,9 +185,18 @@ def _facts(experiment: "Experiment") -> dict[str, Any]:
 def _sides(look: "Look") -> list[dict[str, Any]]:
     gain = look.gain
     return [
-        {"": "control", "users": look.n_control, "mean": look.mean_control, "gain": None, "from": None, "to": None},
+        {
+            "": "control",
+            "asked": look.asked_control,
+            "users": look.n_control,
+            "mean": look.mean_control,
+            "gain": None,
+            "from": None,
+            "to": None,
+        },
         {
             "": "variant",
+            "asked": look.asked_variant,
             "users": look.n_variant,
             "mean": look.mean_variant,
             "gain": gain.mean,

@@ -6,11 +6,12 @@ from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, cast
 
+from rag.answering.abstention import threshold_of
 from rag.answering.answer import Way
 from rag.answering.engine import Engine
 from rag.answering.manner import Manner
-from rag.answering.opening import ModelPool, may_draw, open_generators, open_routed
-from rag.config import Config, RetrievalConfig
+from rag.answering.opening import ModelPool, may_draw, open_generators, open_routed, who_answers
+from rag.config import Config, GeneratorKind, RetrievalConfig
 from rag.embedding.vectors import Vectors
 from rag.errors import ConfigError, NoChatModel
 from rag.llm.access import LanguageModels
@@ -125,6 +126,31 @@ class Engines:
         remembers = way is None and _calibration(release) is not None
         return remembers or may_draw(self.pool, release, self._config.answering, way)
 
+    def prompts(self, release: Release) -> bool:
+        """Say whether anybody who answers from a release is prompted by a template, as far as shows without opening."""
+        return not {GeneratorKind.CHAT_MODEL, GeneratorKind.EXTRACTIVE}.issuperset(self._who_answers(release))
+
+    def answers_as(self, release: Release) -> tuple[object, ...]:
+        """Return all that decides how a release answers here: two for which it is equal answer alike.
+
+        A default counts as what it stands for, and what nobody uses who answers does not count.
+
+        :raises ReleaseWithdrawn: if the release may not serve again.
+        """
+        config, way = Manner.of(release).applied(self._config.answering), Manner.of(release).way
+        calibration = None if way else _calibration(release)
+        who = self._who_answers(release)
+        return (
+            search_models(release),
+            RetrievalConfig.model_validate(release.answering),
+            threshold_of(release.lineage.get("evidence_threshold"), config),
+            who,
+            way is Way.HYBRID,
+            config.collection_templates.get(release.collection, config.template) if self.prompts(release) else None,
+            release.chat_model if calibration or GeneratorKind.CHAT_MODEL in who else None,
+            calibration,
+        )
+
     def embed(self, collection: str, texts: Sequence[str]) -> Vectors:
         """Return float32 (len(texts), dim), L2-normalized: what the collection's embedder makes of passages.
 
@@ -149,6 +175,12 @@ class Engines:
         self._engines.clear()
         self._tried.clear()
         self.pool.close()
+
+    def _who_answers(self, release: Release) -> tuple[str, ...]:
+        """Return who can answer from the passages of a release, or from its chat model alone."""
+        way = Manner.of(release).way
+        routed = way is None and _calibration(release) is not None
+        return who_answers(self.pool, release, self._config.answering, Way.RAG if routed else way)
 
     def _opened(self, release: Release, serving: Engine | None = None) -> Engine:
         """Return an engine that decides by itself how to answer, with what is open already of what it is made of."""

@@ -12,7 +12,10 @@ class Outcome(StrEnum):
     """What an answer is worth, 0 to 1; more is better."""
 
     SATISFACTION = "satisfaction"
-    """What its user said of it: thumbs are 0 and 1, ratings lie between; nothing unless something was said."""
+    """What its user said of it: thumbs are 0 and 1, ratings lie between; nothing unless something was said.
+
+    A winner must win as well with those who said nothing counted as unhappy, and as happy.
+    """
     FOUND = "found"
     """Whether the documents were taken to answer the question."""
     SUPPORT = "support"

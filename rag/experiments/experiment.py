@@ -15,12 +15,14 @@ from rag.experiments.look import Finding, Look
 from storage.columns import utc_now
 from storage.database import Database
 from storage.errors import RagloopError
-from storage.release import Release
-from storage.tables import ExperimentRow, ProductionRow
+from storage.release import Release, ReleaseState
+from storage.tables import ExperimentRow, ProductionRow, ReleaseRow
 
 logger = logging.getLogger(__name__)
 
 CONTROL, VARIANT = "control", "variant"
+RECORDED = "variant of release "
+"""So begins the reason of a candidate that was made for an experiment and is nothing besides."""
 
 
 class ExperimentNotFound(RagloopError):
@@ -82,10 +84,11 @@ def begin(
     """Begin an experiment; one runs at a time in a collection.
 
     :param share: of the users who get the variant, above 0 and below 1.
-    :raises ConfigError: if the share is not.
+    :raises ConfigError: if the share is not, or the name is empty.
     :raises ExperimentRefused: if one runs, or the control does not serve any more.
     """
     require_share(share)
+    require_said("a name", name)
     collection = control.collection
     with database.session() as session:
         database.lock(session, f"experiments/{collection}")
@@ -113,6 +116,16 @@ def require_share(share: float) -> None:
     """
     if not 0 < share < 1:
         raise ConfigError(f"a share of {share} compares nothing: give one above 0 and below 1")
+
+
+def require_said(what: str, said: str) -> str:
+    """Return what somebody calls an experiment, or why it ends.
+
+    :raises ConfigError: if it is empty.
+    """
+    if not said.strip():
+        raise ConfigError(f"{what} of no words says nothing: give one, or leave it out")
+    return said
 
 
 def require_none(session: Session, collection: str) -> None:
@@ -159,6 +172,7 @@ def move(database: Database, experiment: Experiment, control: Release, variant: 
     with database.session() as session:
         row = _locked(database, session, experiment)
         if row.state == ExperimentState.RUNNING:
+            _keep_out(database, session, row, f"release {variant.id} answers so from the documents as they stand")
             row.control_id, row.variant_id = control.id, variant.id
         return _fact(row)
 
@@ -184,18 +198,24 @@ def keep_look(
 
 
 def end(database: Database, experiment: Experiment, state: ExperimentState, reason: str) -> Experiment | None:
-    """End an experiment and return it; None if it had ended already, of which nothing changes."""
+    """End an experiment and return it; None if it had ended already, of which nothing changes.
+
+    A variant that is a candidate yet is kept out if it was made for an experiment, or was found no better. Another that
+    was named may be tried again.
+    """
     with database.session() as session:
         row = _locked(database, session, experiment)
-        return _ended(row, state, reason) if row.state == ExperimentState.RUNNING else None
+        return _ended(database, session, row, state, reason) if row.state == ExperimentState.RUNNING else None
 
 
 def stop(database: Database, collection: str, experiment_id: int | None, reason: str) -> Experiment:
     """Stop an experiment by hand, the newest unless named; the control goes on serving, for all.
 
+    :raises ConfigError: if the reason is empty.
     :raises ExperimentNotFound: as `get_experiment`.
     :raises ExperimentRefused: if it has ended, or has found a winner, which serves next.
     """
+    require_said("a reason", reason)
     experiment = get_experiment(database, collection, experiment_id)
     with database.session() as session:
         row = _locked(database, session, experiment)
@@ -206,7 +226,7 @@ def stop(database: Database, collection: str, experiment_id: int | None, reason:
                 "has found a winner, which is being promoted: see `ragloop experiments status`, and `releases rollback`"
             )
         else:
-            return _ended(row, ExperimentState.STOPPED, reason)
+            return _ended(database, session, row, ExperimentState.STOPPED, reason)
     raise ExperimentRefused(f"experiment {experiment.id} {why}")
 
 
@@ -241,9 +261,19 @@ def _row(session: Session, collection: str, experiment_id: int) -> ExperimentRow
     return row
 
 
-def _ended(row: ExperimentRow, state: ExperimentState, reason: str) -> Experiment:
+def _ended(database: Database, session: Session, row: ExperimentRow, state: ExperimentState, reason: str) -> Experiment:
     row.state, row.reason, row.ended_at = state, reason, utc_now()
+    _keep_out(database, session, row, reason)
     return _fact(row)
+
+
+def _keep_out(database: Database, session: Session, row: ExperimentRow, reason: str) -> None:
+    """Have nothing come of a variant that the experiment leaves, as `end` says."""
+    database.lock(session, f"releases/{row.collection}")
+    variant = session.get_one(ReleaseRow, row.variant_id, populate_existing=True)
+    no_better = row.finding not in (None, Finding.WINNER)
+    if variant.state == ReleaseState.CANDIDATE and (no_better or variant.reason.startswith(RECORDED)):
+        variant.state, variant.reason = ReleaseState.KEPT_OUT, f"experiment {row.id} ({row.name}): {reason}"
 
 
 def _readable(rows: Iterable[ExperimentRow]) -> list[Experiment]:

@@ -1,7 +1,7 @@
 """An experiment goes on when documents come or go: its variant, too, then answers from them as they stand."""
 
 from rag.answering.manner import Manner
-from rag.experiments.experiment import Experiment
+from rag.experiments.experiment import RECORDED, Experiment
 from rag.releases import CHAT_ROUTER, kept_manner, with_manner
 from storage.registry import Registry
 from storage.release import Release
@@ -21,7 +21,7 @@ def following_variant(registry: Registry, experiment: Experiment, production: Re
     return registry.register(
         collection,
         parent_id=production.id,
-        reason=f"release {variant.id} with the documents of release {production.id}",
+        reason=f"{RECORDED}{production.id}: as release {variant.id} of other documents",
         embedder=production.embedder,
         index=production.index,
         reranker=production.reranker,

@@ -75,24 +75,33 @@ def look_at(database: Database, experiment: Experiment, now: datetime) -> Look:
     now, config = now - IN_FLIGHT, experiment.config
     with database.reading() as session:
         seen = _seen(session, experiment)
-    by_outcome = _users(seen, lambda each: worth(each, config.outcome), config.window_h, now)
+    by_outcome, *bounds = (
+        _users(seen, lambda each: worth(each, config.outcome), config.window_h, now, silence)
+        for silence in (None, 0, 1)
+    )
     rails = {
         rail.metric: _users(seen, lambda each, m=rail.metric: harm(each, m, config.slow_s), rail.window_h, now)  # type: ignore[misc]
         for rail in config.guard_rails
     }
-    return look(by_outcome, rails, config)
+    return look(by_outcome, rails, config, bounds=bounds)
 
 
 def _has_error(seen: Seen) -> bool:
     return seen.failed or not seen.answered
 
 
-def _users(seen: Sequence[Seen], measure: Callable[[Seen], float | None], window_h: float, now: datetime) -> Users:
+def _users(
+    seen: Sequence[Seen],
+    measure: Callable[[Seen], float | None],
+    window_h: float,
+    now: datetime,
+    silence: float | None = None,
+) -> Users:
     answers = (
         Answer(user=each.user, at=each.at, treated=each.treated, chance=each.chance, outcome=measure(each))
         for each in seen
     )
-    return counted_users(answers, timedelta(hours=window_h), now)
+    return counted_users(answers, timedelta(hours=window_h), now, silence)
 
 
 def _seen(session: Session, experiment: Experiment) -> list[Seen]:

@@ -23,10 +23,10 @@ _REST_S, _REST = 15.0, 20
 def settle(database: Database, now: datetime | None = None) -> Sequence[Experiment]:
     """Look at the experiments that run, and end those of which something is found; return what ended.
 
-    A winner is promoted, in the place of the control alone. Any other variant that was a candidate is kept out. An
-    experiment ends, too, once something else serves than its control, or its variant was withdrawn; new documents alone
-    are no end where the variant can follow. It may run any number of times, and from several places: what one of them
-    has looked at rests a while.
+    A winner is promoted, in the place of the control alone; whether another is kept out, `end` says. An experiment
+    ends, too, once something else serves than its control, or its variant was withdrawn; new documents alone are no end
+    where the variant can follow. It may run any number of times, and from several places: what one of them has looked
+    at rests a while.
     """
     ended = []
     for experiment in running(database):
@@ -69,11 +69,9 @@ def _settled(database: Database, experiment: Experiment, now: datetime) -> Exper
     if kept is None or kept.finding is None or kept.look is None:
         return None
     seen = kept.look  # what was found first, though the one who found it did not live to end it
-    reason = f"{experiment.key} ({experiment.name}): {seen.reason}"
     if seen.finding is not Finding.WINNER:
-        if registry.get(experiment.collection, variant).state is ReleaseState.CANDIDATE:
-            registry.keep_out(variant, reason)
         return end(database, experiment, ExperimentState.STOPPED, seen.reason)
+    reason = f"{experiment.key} ({experiment.name}): {seen.reason}"
     try:
         registry.promote(experiment.collection, variant, reason, instead_of=control)
     except ProductionMoved:

@@ -37,7 +37,7 @@ class Users(NamedTuple):
         return type(self)(self.treated[:n], self.chance[:n], self.outcome[:n])
 
 
-def counted_users(answers: Iterable[Answer], window: timedelta, now: datetime) -> Users:
+def counted_users(answers: Iterable[Answer], window: timedelta, now: datetime, silence: float | None = None) -> Users:
     """Return the users whose window has passed, each with the mean outcome of it.
 
     The variant is drawn by user, and answers of one user are alike, so users are what is counted (Deng, Lu and Litz
@@ -46,17 +46,23 @@ def counted_users(answers: Iterable[Answer], window: timedelta, now: datetime) -
     The window is the same for all and so is their order, which no variant can influence: what was seen before is never
     seen differently later.
 
-    Users without an outcome do not count: if a variant changes who gives one, that is a rate to guard of its own. Nor
-    do answers of the other variant, if shares were changed in the window.
+    Answers of the other variant do not count, if shares were changed in the window.
+
+    :param silence: what a user without an outcome counts; unless given, such do not count, and a variant that changes
+        who gives one may seem better, or worse, than it is.
     """
     first: dict[str, Answer] = {}
     outcomes: dict[str, list[float]] = {}
     for answer in sorted(answers, key=lambda each: (each.at, each.user)):
         start = first.setdefault(answer.user, answer)
-        known, inside = answer.outcome is not None, answer.at < start.at + window
-        if known and inside and answer.treated == start.treated and start.at + window <= now:
-            outcomes.setdefault(answer.user, []).append(float(answer.outcome or 0))
-    counted = [user for user in first if user in outcomes]
+        if start.at + window > now:
+            continue
+        known = outcomes.setdefault(answer.user, [])
+        if answer.outcome is not None and answer.at < start.at + window and answer.treated == start.treated:
+            known.append(answer.outcome)
+    if silence is not None:
+        outcomes = {user: known or [silence] for user, known in outcomes.items()}
+    counted = [user for user in first if outcomes.get(user)]
     return Users(
         treated=np.array([first[user].treated for user in counted], dtype=np.bool_),
         chance=np.array([first[user].chance for user in counted], dtype=np.float64),

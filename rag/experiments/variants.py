@@ -11,8 +11,18 @@ from rag.answering.manner import Manner
 from rag.answering.prompts import load_template
 from rag.config import Config, RetrievalConfig
 from rag.errors import ConfigError
-from rag.experiments.experiment import Experiment, ExperimentRefused, begin, require_none, require_share, running
+from rag.experiments.experiment import (
+    RECORDED,
+    Experiment,
+    ExperimentRefused,
+    begin,
+    require_none,
+    require_said,
+    require_share,
+    running,
+)
 from rag.experiments.outcomes import require_answers_in_time
+from rag.judgement import floor_broken_by
 from rag.releases import named_release, serving_release, with_manner
 from rag.workspace import Workspace
 from storage.errors import RagloopError, ReleaseWithdrawn
@@ -44,16 +54,20 @@ def start_experiment(
     config: Config,
     name: str | None = None,
     share: float = 0.5,
+    despite_floor: bool = False,
 ) -> Experiment:
     """Let a part of the users be answered by a variant of what serves.
 
     :param engines: those that will answer, or any: the variant is opened, so that one that cannot be is refused.
     :param variant: a release's id, or a change, of which a candidate is made.
+    :param despite_floor: also a release that breaks a floor of the gate, which a winner would not pass again.
     :raises ReleaseNotFound, ReleaseWithdrawn: as `named_release`, or if the release cannot serve again.
-    :raises ExperimentRefused: if an experiment runs, the variant serves or holds other documents than what serves.
-    :raises ConfigError, NoChatModel: if a change cannot be made, the share is not between 0 and 1, or an answer may
-        take too long.
+    :raises ExperimentRefused: if an experiment runs, or the variant answers as what serves does, holds other documents
+        or breaks a floor.
+    :raises ConfigError, NoChatModel: if a change cannot be made, the name is empty, the share is not between 0 and 1,
+        or an answer may take too long.
     """
+    name = _name(variant) if name is None else require_said("a name", name)
     require_share(share)
     require_answers_in_time(config.answering)
     with space.database.reading() as session:
@@ -63,10 +77,15 @@ def start_experiment(
         release = changed_release(space, engines, control, variant, config)
     else:
         release = named_release(space, collection, variant)
-        _require_comparable(control, release)
+        _require_comparable(engines, control, release)
+        if not despite_floor and (broken := floor_broken_by(space, release)) is not None:
+            raise ExperimentRefused(
+                f"release {release.id} breaks a floor of the gate, which users do not see: {broken}: name another, or "
+                "try it all the same with --despite-floor"
+            )
         engines.tried(release)
     try:
-        return begin(space.database, control, release, name or _name(variant), share, config.experiments)
+        return begin(space.database, control, release, name, share, config.experiments)
     except ExperimentRefused as error:
         if isinstance(variant, Change) and all(each.variant_id != release.id for each in running(space.database)):
             _keep_out(space, release, f"it was not tried: {error}")
@@ -77,26 +96,33 @@ def changed_release(space: Workspace, engines: Engines, control: Release, change
     """Return a candidate of the parts of what serves, with another way of answering from them.
 
     :raises ConfigError, NoChatModel: if it cannot answer so.
-    :raises ExperimentRefused: if that is how what serves answers already.
+    :raises ExperimentRefused: if that is how what serves answers already, or nobody is prompted by the template.
     """
     given = {"template": change.template, "way": change.way}
     manner = Manner.of(control).model_copy(update={name: value for name, value in given.items() if value is not None})
     if manner.template is not None:
         load_template(manner.template, config.answering.templates)
     require_way(space.artifacts, control, manner.way)
+    answering, lineage = _retrieval(control, change.retrieval), with_manner(control.lineage, manner)
+    changed = control.model_copy(update={"answering": answering, "lineage": lineage})
+    if change.template is not None and not engines.prompts(changed):
+        raise ExperimentRefused(
+            f"template {change.template} would change no word: nobody who answers here is prompted by one: set "
+            "RAGLOOP_GROQ_API_KEY, name groq or local in answering.generators, or leave --template out"
+        )
+    _require_comparable(engines, control, changed)
     release = space.registry.register(
         control.collection,
         parent_id=control.id,
-        reason=f"variant of release {control.id}: {change}",
+        reason=f"{RECORDED}{control.id}: {change}",
         embedder=control.embedder,
         index=control.index,
         reranker=control.reranker,
         chat_model=control.chat_model,
-        answering=_retrieval(control, change.retrieval),
+        answering=answering,
         config=control.config,
-        lineage=with_manner(control.lineage, manner),
+        lineage=lineage,
     )
-    _require_comparable(control, release)
     try:
         engines.tried(release)
     except RagloopError as error:
@@ -126,14 +152,12 @@ def _retrieval(control: Release, settings: Mapping[str, Any]) -> dict[str, Any]:
     return changed.model_dump(mode="json")
 
 
-def _require_comparable(control: Release, variant: Release) -> None:
+def _require_comparable(engines: Engines, control: Release, variant: Release) -> None:
     """Check that two releases answer from the same documents, in ways that differ.
 
     :raises ReleaseWithdrawn: if the variant may not serve.
     :raises ExperimentRefused: if not.
     """
-    if variant.id == control.id:
-        raise ExperimentRefused(f"release {control.id} serves and answers so already: name another, or what to change")
     if variant.state is ReleaseState.WITHDRAWN:
         raise ReleaseWithdrawn(f"release {variant.id} cannot serve again ({variant.reason}): name another")
     if variant.lineage.get("corpus") != control.lineage.get("corpus"):
@@ -141,6 +165,8 @@ def _require_comparable(control: Release, variant: Release) -> None:
             f"release {variant.id} knows other documents than release {control.id}, which serves: "
             "retrain with `ragloop retrain`, and compare that"
         )
+    if engines.answers_as(variant) == engines.answers_as(control):
+        raise ExperimentRefused(f"release {control.id} serves and answers so already: name another, or what to change")
 
 
 def _name(variant: str | Change) -> str:

@@ -66,7 +66,7 @@ def used(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         tell = teller(folder, folder, patch)
         tell("keys", "create", "--role", "reader")
-        tell("experiments", "start", "--template", "concise")
+        tell("experiments", "start", "--retrieval", "dense_weight=0.6")
         for question in ("What does rye bread cost?", "rye?"):
             reaction = Feedback(interaction_id=tell("ask", question)["id"], kind=FeedbackKind.THUMB_UP)
             record_feedback(space.database, reaction, space.settings.feedback_threshold)

@@ -39,6 +39,44 @@ def test_a_gain_proven_too_small_ends_the_experiment():
     assert "no gain of 0.1 or more" in seen.reason
 
 
+def silent_when_unhappy(seed, n, says=0.3, unhappy_says=0.1):
+    """Return the users who say something, and all: of a variant that is 5 points worse, of whose users fewer do."""
+    rng = np.random.default_rng(seed)
+    treated = rng.random(n) < 0.5
+    outcome = (rng.random(n) < np.where(treated, 0.65, 0.7)).astype(float)
+    said = rng.random(n) < np.where(treated & (outcome == 0), unhappy_says, says)
+    chance = np.full(n, 0.5)
+    known = Users(treated[said], chance[said], outcome[said])
+    return known, [Users(treated, chance, np.where(said, outcome, silence)) for silence in (0.0, 1.0)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_worse_variant_does_not_win_because_the_unhappy_say_less(seed):
+    known, bounds = silent_when_unhappy(seed, 8000)
+    assert look(known, {}, CONFIG).finding is Finding.WINNER
+    seen = look(known, {}, CONFIG, bounds=bounds)
+    assert seen.finding is Finding.GO_ON
+    assert seen.reason.startswith("go on: better among those of whom something is known, not proven whatever is true")
+    assert seen.n_control + seen.n_variant == known.outcome.size
+    assert seen.asked_control + seen.asked_variant == 8000
+
+
+def test_a_better_variant_wins_though_most_say_nothing():
+    everybody = users(14, 8000, gain=0.15)
+    said = np.random.default_rng(114).random(8000) < 0.3
+    known = Users(*(each[said] for each in everybody))
+    bounds = [everybody._replace(outcome=np.where(said, everybody.outcome, silence)) for silence in (0.0, 1.0)]
+    assert look(known, {}, CONFIG, bounds=bounds).finding is Finding.WINNER
+
+
+def test_an_estimate_is_not_moved_into_its_interval():
+    """Of a gain that was there, and of a rise that was, and are no more."""
+    before, after = users(15, 2000, gain=0.25), users(16, 20_000, gain=-0.05)
+    both = Users(*(np.concatenate(each) for each in zip(before, after, strict=True)))
+    rise = look(users(4, 30), {"error": both}, ERRORS).rises["error"]
+    assert rise.mean < rise.low
+
+
 def test_few_users_prove_nothing():
     seen = look(users(4, 30, gain=0.1), {}, CONFIG)
     assert seen.finding is Finding.GO_ON

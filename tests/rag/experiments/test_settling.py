@@ -7,8 +7,9 @@ from sqlmodel import Session, select
 from rag.answering.answer import Way
 from rag.answering.manner import Manner
 from rag.chat.serving import register_chat_model
-from rag.config import ExperimentConfig, Harm, Outcome
+from rag.config import ExperimentConfig, GeneratorKind, Harm, Outcome
 from rag.deletion import delete_document
+from rag.errors import ConfigError
 from rag.experiments.experiment import (
     ExperimentRefused,
     ExperimentState,
@@ -46,6 +47,8 @@ from tests.rag.experiments.shop import (
 )
 
 LONG = ExperimentConfig(slow_s=60)
+ASKED_FIRST = {"generators": (GeneratorKind.CHAT_MODEL, GeneratorKind.EXTRACTIVE)}
+"""Whose chat models are asked before the passages, so that two of them do not answer alike."""
 
 
 def let_users_ask(space, trials, n, questions=(OPENS, BREAD), settled_at=None):
@@ -216,7 +219,7 @@ def test_documents_that_come_or_go_are_no_end(space):
 def test_it_ends_when_its_variant_is_withdrawn(space, tmp_path):
     other = stored(space.artifacts, save_tiny_chat(tmp_path / "other", steps=1))
     variant = register_chat_model(space, "default", other, SMOKE)
-    with trying(space, str(variant.id)):
+    with trying(space, str(variant.id), **ASKED_FIRST):
         space.registry.withdraw("default", {other.uri}, "a document that it learned from was deleted")
     (ended,) = settle(space.database)
     assert (ended.state, ended.reason) == (ExperimentState.STOPPED, f"release {variant.id} was withdrawn")
@@ -259,6 +262,69 @@ def test_what_was_found_first_is_what_it_ends_by(space):
     (ended,) = settle(space.database, now)
     assert (ended.state, ended.finding, ended.reason) == (ExperimentState.PROMOTED, Finding.WINNER, seen.reason)
     assert space.registry.production("default").id == experiment.variant_id
+
+
+def test_a_variant_that_was_made_for_an_experiment_is_kept_out_with_its_end(space):
+    with trying(space, FROM_MEMORY):
+        stopped = stop(space.database, "default", None, "enough")
+    with trying(space, NOTHING_ELSE):
+        space.registry.rollback("default", "by hand")
+    (overtaken,) = settle(space.database)
+    left = [space.registry.get("default", each.variant_id) for each in (stopped, overtaken)]
+    assert [release.state for release in left] == [ReleaseState.KEPT_OUT] * 2
+    assert left[0].reason == "experiment 1 (way closed-book): enough"
+    assert left[1].reason == f"experiment 2 (candidates 199): {overtaken.reason}"
+
+
+def test_a_variant_that_is_left_behind_by_new_documents_is_kept_out(space):
+    with trying(space, NOTHING_ELSE):
+        begun = get_experiment(space.database, "default")
+        add(space, space.home, {"kiosk.txt": "The kiosk opens at nine and sells newspapers."})
+        settle(space.database)
+    moved = get_experiment(space.database, "default")
+    states = [space.registry.get("default", each.variant_id).state for each in (begun, moved)]
+    assert states == [ReleaseState.KEPT_OUT, ReleaseState.CANDIDATE]
+    stop(space.database, "default", None, "enough")
+    assert space.registry.get("default", moved.variant_id).state is ReleaseState.KEPT_OUT
+
+
+def test_a_candidate_that_was_named_may_be_tried_again_unless_it_was_found_no_better(space, tmp_path):
+    other = stored(space.artifacts, save_tiny_chat(tmp_path / "other", steps=1))
+    variant = register_chat_model(space, "default", other, SMOKE)
+    with trying(space, str(variant.id), **ASKED_FIRST):
+        stop(space.database, "default", None, "another time")
+    assert space.registry.get("default", variant.id) == variant
+    with trying(space, str(variant.id), **ASKED_FIRST):
+        experiment, now = get_experiment(space.database, "default"), later()
+        seen = look_at(space.database, experiment, now)
+        keep_look(space.database, experiment, seen.model_copy(update={"finding": Finding.LOSER}))
+        settle(space.database, now + timedelta(hours=1))
+    assert space.registry.get("default", variant.id).state is ReleaseState.KEPT_OUT
+
+
+@pytest.mark.parametrize("reason", ["", "  "])
+def test_an_empty_reason_to_stop_is_refused(space, reason):
+    with trying(space, FROM_MEMORY), pytest.raises(ConfigError, match="a reason of no words says nothing"):
+        stop(space.database, "default", None, reason)
+    assert get_experiment(space.database, "default").state is ExperimentState.RUNNING
+
+
+def test_silence_that_differs_by_side_makes_no_winner(space):
+    """Of a variant that is no better, and whose unhappy users say nothing."""
+    with trying(space, NOTHING_ELSE) as trials:
+        for i in range(100):
+            answer = ask(trials, OPENS, f"user-{i}")
+            if i % 2:
+                say(space, answer, FeedbackKind.THUMB_UP)
+            elif answer.variant.endswith("control"):
+                say(space, answer, FeedbackKind.THUMB_DOWN)
+        assert settle(space.database, later()) == []
+    seen = get_experiment(space.database, "default").look
+    assert (seen.finding, seen.mean_variant) == (Finding.GO_ON, 1.0)
+    assert seen.gain.low > 0
+    assert (seen.asked_control, seen.asked_variant) > (seen.n_control - 1, seen.n_variant)
+    assert seen.asked_control + seen.asked_variant == 100
+    assert "not proven whatever is true of the others" in seen.reason
 
 
 def test_once_stopped_by_hand_nothing_is_promoted(space):

@@ -43,6 +43,12 @@ def test_users_come_in_the_order_of_their_first_answers_even_unrated_ones():
     assert counted_users(answers, DAY, START + 3 * DAY).outcome.tolist() == [0, 1]
 
 
+def test_silence_may_count_once_the_window_has_passed():
+    answers = [answer("rated", 0, 1), answer("rated", 1, None), answer("silent", 2, None), answer("late", 30, None)]
+    known, worst, best = (counted_users(answers, DAY, START + 2 * DAY, silence) for silence in (None, 0, 1))
+    assert [each.outcome.tolist() for each in (known, worst, best)] == [[1], [1, 0], [1, 1]]
+
+
 def test_answers_of_another_variant_do_not_count():
     answers = [answer("u", 0, 1, treated=False), answer("u", 1, 0, treated=True)]
     users = counted_users(answers, DAY, START + DAY)

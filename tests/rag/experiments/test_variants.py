@@ -4,21 +4,32 @@ from sqlmodel import Session
 
 from rag.answering.answer import Question, Way
 from rag.answering.manner import Manner
+from rag.chat.serving import register_chat_model
 from rag.config import GeneratorKind
+from rag.corpus.artifact import corpus_artifact
 from rag.errors import ConfigError, NoChatModel, NoGenerator
+from rag.evaluation.sets import frozen_set
 from rag.experiments.experiment import ExperimentRefused, get_experiment, list_experiments
 from rag.experiments.settling import settle
 from rag.experiments.variants import Change, start_experiment
-from rag.releases import Candidate, register_candidate
+from rag.judgement import candidate_report, judge_candidate
+from rag.pairs.artifact import collection_pairs
+from rag.releases import Candidate, register_candidate, search_models
 from rag.retrieval.searcher import SearchModels
 from storage.artifacts import ArtifactRef
 from storage.errors import ReleaseNotFound, ReleaseWithdrawn
 from storage.registry import ReleaseState
 from tests.groq_server import serving
 from tests.rag.answering.shop import SMOKE, add, engines_of, open_shop
+from tests.rag.chat.tiny import save_tiny_chat, stored
 from tests.rag.experiments.shop import FROM_MEMORY, NO_RAILS, OPENS, PATIENT, with_experiments
 
 CONCISE = Change(template="concise")
+
+
+def prompting(space, groq):
+    """Open engines with somebody who is prompted by a template."""
+    return engines_of(space, groq, **PATIENT | {"generators": (GeneratorKind.GROQ, GeneratorKind.EXTRACTIVE)})
 
 
 def start(space, engines, variant, share=0.5, name=None):
@@ -26,7 +37,7 @@ def start(space, engines, variant, share=0.5, name=None):
 
 
 def began(space, variant):
-    with engines_of(space, **PATIENT) as engines:
+    with serving() as groq, prompting(space, groq) as engines:
         experiment = start(space, engines, variant)
     return space.registry.get("default", experiment.variant_id)
 
@@ -108,6 +119,9 @@ def test_the_same_change_is_the_same_release(space):
         (Change(retrieval={"weight": 1}), ConfigError, "retrieval's weight: Extra .*the settings are dense_weight, "),
         (Change(retrieval={"rerank_weight": 0.5}), ConfigError, "release 2 has no reranker"),
         (Change(retrieval={"candidates": 200}), ExperimentRefused, "release 2 serves and answers so already"),
+        (Change(template="cited"), ExperimentRefused, "release 2 serves and answers so already"),
+        (Change(way=Way.RAG), ExperimentRefused, "release 2 serves and answers so already"),
+        (Change(template="concise", way=Way.CLOSED_BOOK), ExperimentRefused, "concise would change no word: .* groq"),
         ("2", ExperimentRefused, "release 2 serves"),
         ("99", ReleaseNotFound, "has no release 99"),
     ],
@@ -117,6 +131,60 @@ def test_what_cannot_be_compared_is_refused_and_leaves_nothing(space, variant, e
         began(space, variant)
     assert len(space.registry.list("default")) == 2
     assert not list_experiments(space.database, "default")
+
+
+def test_a_template_that_nobody_is_prompted_by_is_refused(space):
+    with engines_of(space, **PATIENT) as engines, pytest.raises(ExperimentRefused, match="set RAGLOOP_GROQ_API_KEY"):
+        start(space, engines, CONCISE)
+    assert len(space.registry.list("default")) == 2
+
+
+def test_a_release_whose_chat_model_is_never_asked_is_refused(space, tmp_path):
+    other = stored(space.artifacts, save_tiny_chat(tmp_path / "other", steps=1))
+    variant = str(register_chat_model(space, "default", other, SMOKE).id)
+    with pytest.raises(ExperimentRefused, match="release 2 serves and answers so already"):
+        began(space, variant)
+    with engines_of(space, **PATIENT | {"generators": (GeneratorKind.CHAT_MODEL,)}) as engines:
+        assert start(space, engines, variant).variant_id == int(variant)
+
+
+def kept_out_by(space, gate):
+    """Return a retrained release of which no gain is proven, as this gate judged it."""
+    production = space.registry.production("default")
+    corpus = corpus_artifact(space.artifacts, space.database, "default")
+    pairs = collection_pairs(space.artifacts, space.database, "default", SMOKE).pairs
+    retrieval = SMOKE.retrieval.model_copy(update={"dense_weight": 0.9})
+    made = Candidate(corpus=corpus, pairs=pairs, models=search_models(production), retrieval=retrieval)
+    candidate = register_candidate(space, "default", made, SMOKE)
+    questions = frozen_set(space, "default", pairs, SMOKE)
+    own, other = (candidate_report(space, candidate, models, questions, SMOKE) for models in (candidate, production))
+    verdict = judge_candidate(space, candidate, production, (own, other), SMOKE.gate.model_copy(update=gate))
+    assert "too few questions to tell" in verdict.reason or "no proven gain" in verdict.reason
+    return candidate
+
+
+def test_a_release_that_breaks_a_floor_is_tried_only_by_who_wants_it(space):
+    variant = kept_out_by(space, {"max_latency_p95_ms": 1e-6})
+    with pytest.raises(ExperimentRefused, match=f"release {variant.id} breaks a floor .*: too slow: .*--despite-floor"):
+        began(space, str(variant.id))
+    assert not list_experiments(space.database, "default")
+    with engines_of(space, **PATIENT) as engines:
+        again = with_experiments(NO_RAILS)
+        experiment = start_experiment(space, engines, "default", str(variant.id), again, despite_floor=True)
+    assert experiment.variant_id == variant.id
+
+
+def test_a_release_without_a_proven_gain_is_what_experiments_are_for(space):
+    variant = kept_out_by(space, {"max_latency_p95_ms": 1e6})
+    assert variant.state is ReleaseState.CANDIDATE
+    assert began(space, str(variant.id)).state is ReleaseState.KEPT_OUT
+
+
+@pytest.mark.parametrize("name", ["", "  "])
+def test_an_empty_name_is_refused_and_leaves_nothing(space, name):
+    with engines_of(space, **PATIENT) as engines, pytest.raises(ConfigError, match="a name of no words says nothing"):
+        start(space, engines, FROM_MEMORY, name=name)
+    assert len(space.registry.list("default")) == 2
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -1.0, float("nan")])
@@ -162,7 +230,7 @@ def test_a_candidate_whose_experiment_is_refused_is_kept_out(space):
 
 
 def test_the_candidate_of_one_who_began_the_same_first_is_left_alone(space):
-    with engines_of(space, **PATIENT) as engines:
+    with serving() as groq, prompting(space, groq) as engines:
         event.listen(Session, "after_commit", lambda _: start(space, engines, CONCISE), once=True)
         with pytest.raises(ExperimentRefused, match=r"experiment 1 \(template concise\) runs in default"):
             start(space, engines, CONCISE)
