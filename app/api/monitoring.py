@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app.api.dependencies import CollectionName, CollectionTrainer
+from rag.monitoring import MAX_DAYS
 from rag.monitoring.report import Monitoring, monitor
 
 routes = APIRouter(prefix="/collections/{collection}/monitoring", tags=["monitoring"])
 
-Days = Annotated[int | None, Query(ge=1, le=90, description="Shown one by one; as configured unless given.")]
+Days = Annotated[int | None, Query(ge=1, le=MAX_DAYS, description="Shown one by one; as configured unless given.")]
 
 
 @routes.get("")

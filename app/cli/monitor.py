@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.options import AsJson, Collection, ProfileName, chosen_config, open_workspace, require_place
+from rag.monitoring import MAX_DAYS
 
 if TYPE_CHECKING:
     from rag.config import Config
@@ -19,7 +20,7 @@ commands = typer.Typer()
 def monitor(
     collection: Collection = "default",
     days: Annotated[
-        int | None, typer.Option(min=1, max=366, help="Shown one by one; as configured unless given.")
+        int | None, typer.Option(min=1, max=MAX_DAYS, help="Shown one by one; as configured unless given.")
     ] = None,
     picture: Annotated[Path | None, typer.Option(help="Where a picture goes, a PNG.")] = None,
     profile: ProfileName = None,

@@ -51,6 +51,7 @@ def tune(
         print(search.model_dump_json(indent=2))
     else:
         show_rows(trial_rows(search), f"trials of {collection} on {n_questions} validation questions", as_json=False)
+        print(f"{search.conclusion}\n")
         said = "the best, for the file that RAGLOOP_CONFIG names; the next retraining's gate judges what they are worth"
         print(f"{said}:\n\n{lines}", end="")
     if write is not None:

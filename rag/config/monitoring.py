@@ -3,12 +3,13 @@
 from pydantic import Field
 
 from rag.config.stage import Stage
+from rag.monitoring import MAX_DAYS
 
 
 class MonitoringConfig(Stage):
     """Targets, the windows that are compared, and how sure an alarm must be."""
 
-    days: int = Field(28, ge=1, le=366)
+    days: int = Field(28, ge=1, le=MAX_DAYS)
     """That are shown one by one, today's included."""
     weeks: int = Field(8, ge=1, le=104)
     """That are shown one by one, this one included."""

@@ -86,8 +86,10 @@ def alerts(recent: Sequence[Asked], use: Use, drift: DriftReport, config: Monito
 
     :param use: of that window.
     """
-    slow = [float(each.latency_s > config.latency_p95_s) for each in recent if each.latency_s is not None]
-    too_slow = estimated(slow, [str(place) for place in range(len(slow))], config.confidence)
+    timed = [(each.latency_s, each.at) for each in recent if each.latency_s is not None]
+    slow = [float(seconds > config.latency_p95_s) for seconds, _ in timed]
+    # Slowness comes in bursts: the answers of one hour are alike, as those of one person are elsewhere.
+    too_slow = estimated(slow, [f"{at:%Y-%m-%d %H}" for _, at in timed], config.confidence)
     over = f"over the last {use.days} days"
     found = [
         _missed("rating", use.rating, config.rating_target, f"the mean rating {over} is"),

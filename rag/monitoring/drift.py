@@ -13,7 +13,7 @@ from rag.config import MonitoringConfig
 from rag.embedding.vectors import Vectors
 from rag.monitoring.topics import grouped
 from rag.monitoring.traffic import Asked
-from rag.monitoring.two_samples import Shuffle, holm, largest_gap, mean_discrepancy, on_new_topics
+from rag.monitoring.two_samples import Shuffle, holm, in_new_surroundings, largest_gap, on_new_topics
 
 QUESTIONS, SCORE, SUPPORT, UNANSWERED, LATENCY = "questions", "score", "support", "unanswered", "latency"
 _VALUES: dict[str, Callable[[Asked], float | None]] = {
@@ -160,9 +160,10 @@ def _questions(windows: Windows, vectors: Mapping[str, Vectors], config: Monitor
         return counts.model_copy(update={"untested": why}), set()
     of_each: NDArray[np.float32] = np.stack([vectors[asked.id] for asked in windows.both])
     shuffle = _shuffle(windows, config)
-    new = on_new_topics(grouped(of_each, config.topic_cosine), shuffle)
     # The one sees a topic that many begin to ask about, the other what is spread thin: each has half of the error.
-    p_value = min(1.0, 2 * min(new.p_value, mean_discrepancy(of_each, shuffle).p_value))
+    told = (on_new_topics(grouped(of_each, config.topic_cosine), shuffle), in_new_surroundings(of_each, shuffle))
+    p_value = min(1.0, 2 * min(each.p_value for each in told))
+    new = max(told, key=lambda each: each.share - each.by_chance)
     facts = {
         "before": round(new.by_chance, 4),
         "now": round(new.share, 4),
@@ -188,8 +189,9 @@ def _metric(metric: str, windows: Windows, scored_by: Mapping[int, str], config:
     gap = largest_gap([*before, *now], _shuffle(having, config, of_machine=metric == LATENCY))
     typical = np.mean if metric == UNANSWERED else np.median
     facts = {"before": round(float(typical(before)), 4), "now": round(float(typical(now)), 4)}
-    rises = float(now.mean()) > float(before.mean())
-    worse = rises == (metric in _RISES_ARE_WORSE)
+    # Where the figures that are shown are alike, the means tell.
+    was, is_now = (facts["before"], float(before.mean())), (facts["now"], float(now.mean()))
+    worse = is_now > was if metric in _RISES_ARE_WORSE else is_now < was
     return counts.model_copy(update={**facts, "shift": round(gap.statistic, 4), "p_value": gap.p_value, "worse": worse})
 
 

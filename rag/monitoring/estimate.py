@@ -30,8 +30,9 @@ def estimated(
     """Return the mean of values within bounds, with its interval; None without any.
 
     The interval holds Wilson's (1927) for so many independent values, which for others than 0 and 1 is no narrower than
-    it need be, and Student's t over people, whose own values are alike. Of one person, who says nothing of others,
-    it is all there is.
+    it need be, and Student's t over people, whose own values are alike; there, each end is no nearer than if one more
+    person were of that end (`Spread.cautious`), as a few who agree are no proof. Of one person, who says nothing of
+    others, it is all there is.
     """
     if not values:
         return None
@@ -39,12 +40,12 @@ def estimated(
     scaled = (np.asarray(values, dtype=np.float64) - bottom) / width
     mean = float(scaled.mean())
     low, high = _wilson(mean, len(scaled), confidence)
-    spread = Spread.of(scaled.tolist(), people)
-    if spread.n_documents < 2:
+    to_bottom, to_top = (Spread.cautious((scaled - end).tolist(), people) for end in (0, 1))
+    if to_bottom.n_documents < 2:
         low, high = 0.0, 1.0
-    elif spread.error > 0:
-        margin = spread.error * spread.quantile((1 + confidence) / 2)
-        low, high = min(low, mean - margin), max(high, mean + margin)
+    else:
+        errors = to_bottom.quantile((1 + confidence) / 2)
+        low, high = min(low, mean - errors * to_bottom.error), max(high, mean + errors * to_top.error)
     ends = (mean, max(low, 0.0), min(high, 1.0))
     value, low, high = (round(bottom + width * end, 4) for end in ends)
     return Estimate(value=value, low=low, high=high, n=len(scaled))

@@ -18,6 +18,8 @@ from rag.embedding.vectors import Vectors
 
 RISE = 4
 """Times as often as before that a new topic is asked about."""
+_NEAREST = 10
+"""Questions of other blocks that tell whether what lies around one is new."""
 _SAME = 1e-7
 """Statistics that differ by less differ by rounding."""
 _MEDIAN_OF = 500
@@ -32,7 +34,7 @@ class Difference(NamedTuple):
 
 
 class NewTopics(NamedTuple):
-    """What is asked about far more than before."""
+    """What is asked about far more than before, told by topics or by what lies around each question."""
 
     share: float
     """Of what is recent."""
@@ -40,7 +42,7 @@ class NewTopics(NamedTuple):
     """The same, in the mean of the permutations."""
     p_value: float
     questions: NDArray[np.bool_]
-    """Which of all questions are recent and on new topics."""
+    """Which of all questions are recent and new."""
 
 
 class Shuffle:
@@ -129,6 +131,30 @@ def on_new_topics(topics: NDArray[np.int64], shuffle: Shuffle) -> NewTopics:
     shares = on_new / n
     share, p_value = shuffle.difference(shares, _beyond_chance(on_new, before[0] + recent[0], n_blocks >= 2, n, m))
     return NewTopics(share, float(shares[1:].mean()), p_value, new[0][topics] & (shuffle.labels[0] > 0))
+
+
+def in_new_surroundings(vectors: Vectors, shuffle: Shuffle) -> NewTopics:
+    """Return how much of what is recent is new though spread too thin for topics: by what was asked nearest to it.
+
+    Around a question it is new if of the `_NEAREST` questions of other blocks so many are recent as of a new topic.
+    The p-value is that of the mean discrepancy, which is surer of what is little.
+
+    :param vectors: float32 (n, dim), L2-normalized.
+    """
+    cosines = vectors @ vectors.T
+    cosines[shuffle.owner[:, None] == shuffle.owner] = -np.inf
+    nearest = np.argpartition(-cosines, min(_NEAREST, len(vectors) - 1), axis=1)[:, :_NEAREST]
+    around = np.zeros(cosines.shape, dtype=np.float32)
+    np.put_along_axis(around, nearest, 1, axis=1)
+    around[np.isneginf(cosines)] = 0
+    n, m = shuffle.sizes()
+    recent = shuffle.labels @ around.T
+    new = RISE * (around.sum(axis=1) - recent) / m[:, None] < recent / n[:, None]
+    is_new = new * shuffle.labels
+    shares = is_new.sum(axis=1) / n
+    return NewTopics(
+        float(shares[0]), float(shares[1:].mean()), mean_discrepancy(vectors, shuffle).p_value, is_new[0] > 0
+    )
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -2,15 +2,23 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from rag.answering.answer import Way
+from rag.answering.manner import Manner
 from rag.config import ChatGateConfig, GateConfig
+from rag.evaluation.answers import AnswersReport
+from rag.evaluation.answers_artifact import KIND as MEASURED
 from rag.evaluation.artifact import EVALUATION, load_report
 from rag.evaluation.gate import Verdict
+from rag.evaluation.judge import JudgedReport
+from rag.evaluation.judged_artifact import KIND as JUDGED
+from rag.evaluation.judged_artifact import MeasuredAnswers, load_measured
 from rag.evaluation.report import EvaluationReport
 from rag.evaluation.way_artifact import KIND as ANSWERS
 from rag.evaluation.way_artifact import load_way_report
 from rag.evaluation.way_report import F1, ROUTED, WayReport
+from rag.experiments.experiment import Experiment, list_experiments
 from rag.judgement import judged_gate, judged_reports
 from rag.report.changes import (
     Row,
@@ -25,7 +33,7 @@ from rag.retrieval.searcher import SearchModels
 from rag.workspace import Workspace
 from storage.artifacts import ArtifactRef, Manifest
 from storage.registry import Evaluation, Promotion
-from storage.release import Release
+from storage.release import CHAT_ROUTER, Release
 
 SHOWN = 50
 """Releases of a collection, at most."""
@@ -41,6 +49,10 @@ class ReleaseReport:
     """What it was judged against; the release before it if it was not; None for a first one."""
     judgement: Evaluation | None
     verdict: Verdict | None
+    experiment: Experiment | None
+    """The last one that tried it against what served."""
+    measured: tuple[AnswersReport, JudgedReport | None] | None
+    """What its answers are worth, as it was measured last, and what a judge said of them."""
     gate: GateConfig | ChatGateConfig
     metric: str
     """What the gate decides by."""
@@ -84,6 +96,8 @@ def release_report(space: Workspace, release: Release) -> ReleaseReport:
         against=against,
         judgement=judgement,
         verdict=verdict,
+        experiment=_tried(space, release),
+        measured=_measured(space, release),
         gate=gate,
         metric=gate.metric if isinstance(gate, GateConfig) else F1,
         reports=reports,
@@ -96,11 +110,17 @@ def release_report(space: Workspace, release: Release) -> ReleaseReport:
         pairs=pair_count_rows(store, against, release),
         lineage=lineage_rows(space, release, against, judgement),
         training=training_rows(space, release),
-        costs=cost_rows(space, release, judgement),
+        costs=cost_rows(space, release),
         releases=[(each, judgements.get(each.id)) for each in registry.list(release.collection)[-SHOWN:]],
         changes=list(registry.history(release.collection)),
         written_at=datetime.now(UTC),
     )
+
+
+def _tried(space: Workspace, release: Release) -> Experiment | None:
+    """Return the last experiment whose variant a release was."""
+    newest_first = list_experiments(space.database, release.collection)
+    return next((each for each in newest_first if each.variant_id == release.id), None)
 
 
 def _gate(release: Release, judgement: Evaluation | None, by_answers: bool) -> GateConfig | ChatGateConfig:
@@ -146,6 +166,31 @@ def _ways(space: Workspace, release: Release, judged: ArtifactRef, own: WayRepor
             if report.evaluation_set == own.evaluation_set and report.way != ROUTED:
                 found[report.way] = report
     return (*(found[way] for way in Way if way in found), own.model_copy(update={"way": ROUTED}))
+
+
+def _measured(space: Workspace, release: Release) -> tuple[AnswersReport, JudgedReport | None] | None:
+    """Return what the answers of a release are worth, as they were measured last; None if they never were."""
+    answers = [ref for ref, manifest in _latest_last(space, MEASURED) if _answers_of(release, manifest)]
+    if not answers:
+        return None
+    said = [ref for ref, each in _latest_last(space, JUDGED) if each.inputs["answers"] == answers[-1].digest]
+    return load_measured(space.artifacts, MeasuredAnswers(answers=answers[-1], judged=said[-1] if said else None))
+
+
+def _answers_of(release: Release, answers: Manifest) -> bool:
+    """Say whether answers are those of a release: of its models, ranked and given as it does."""
+    models = _searched(release) | ({"chat_model": release.chat_model.digest} if release.chat_model else {})
+    given = {role: digest for role, digest in answers.inputs.items() if role in (*_SEARCHED, "chat_model")}
+    plan: dict[str, Any] = answers.config
+    manner = Manner.of(release)
+    return (
+        _searched(release).items() <= given.items() <= models.items()
+        and plan["retrieval"] == release.answering
+        and plan["evidence_threshold"] == release.lineage.get("evidence_threshold")
+        and plan["router"] in (None, release.lineage.get(CHAT_ROUTER))
+        and manner.way in (None, plan["way"])
+        and manner.template in (None, plan["answering"]["template"])
+    )
 
 
 def _searched(release: Release) -> dict[str, str]:

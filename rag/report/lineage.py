@@ -143,7 +143,7 @@ def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def cost_rows(space: Workspace, release: Release, judged: Evaluation | None) -> list[Row]:
+def cost_rows(space: Workspace, release: Release) -> list[Row]:
     """Return what a release took: models that were asked, time on the device, and room on the disk."""
     store = space.artifacts
     rows: list[Row] = []
@@ -154,9 +154,6 @@ def cost_rows(space: Workspace, release: Release, judged: Evaluation | None) -> 
         by = synthetic.facts.get("model") or synthetic.facts["writer"]
         none = {"what": f"question writer {by}", "value": "asks no language model: no bill"}
         rows += [{"what": f"question writer {by}, {row['what']}", "value": row["value"]} for row in bill] or [none]
-    report = manifest_of(store, judged.artifact) if judged else None
-    for name, value in (report.facts.get("bill") or {}).items() if report else ():
-        rows.append({"what": f"judge, bill: {name.replace('_', ' ')}", "value": value})
     for name in ("embedder", "reranker", "index", "chat_model"):
         if manifest := manifest_of(store, getattr(release, name)):
             rows += _taken(name.replace("_", " "), manifest)

@@ -2,12 +2,17 @@
 
 from collections.abc import Iterator
 
+from rag.evaluation.answer_tables import answer_rows, answering_facts
+from rag.evaluation.answers import AnswersReport
 from rag.evaluation.gate import Decision, Verdict
+from rag.evaluation.judge import JudgedReport
 from rag.evaluation.pictures import comparison_picture, history_picture
 from rag.evaluation.significance import look_confidence
 from rag.evaluation.tables import comparison_rows
+from rag.experiments.experiment import ExperimentState
 from rag.report.answers import answer_sections
 from rag.report.changes import Row
+from rag.report.experiment import experiment_headline, experiment_section, experiment_sentence
 from rag.report.facts import SHOWN, ReleaseReport
 from rag.report.rankings import alone_section, ranking_sections
 from rag.report.section import Picture, Section, Table
@@ -25,9 +30,12 @@ _STATES = {
 
 def headline(report: ReleaseReport) -> str:
     """Return what was decided, and what came of it, in a few words."""
+    served = _promotion_since(report) is not None
+    if report.verdict is None and report.experiment is not None:
+        said = experiment_headline(report.experiment)
+        return f"{said}, promoted since" if served and report.experiment.state is ExperimentState.STOPPED else said
     if report.verdict is None:
         return "not judged"
-    served = _promotion_since(report) is not None
     if report.verdict.decision is Decision.PROMOTE:
         return "promoted" if served else "to be promoted, did not serve"
     return "kept out, promoted since" if served else "kept out"
@@ -40,6 +48,10 @@ def title_of(report: ReleaseReport) -> str:
 
 def sentence(report: ReleaseReport) -> str:
     """Return the decision in one sentence with its numbers."""
+    if report.verdict is None and report.experiment is not None:
+        said, since = experiment_sentence(report.experiment), _promotion_since(report)
+        stopped = report.experiment.state is ExperimentState.STOPPED
+        return f"{said} Promoted since: {since.reason}." if since and stopped else said
     if report.verdict is None or report.against is None:
         return f"No verdict: {report.release.reason}."
     other, reason, since = report.against.id, report.verdict.reason, _promotion_since(report)
@@ -52,12 +64,15 @@ def sentence(report: ReleaseReport) -> str:
 
 
 def _promotion_since(report: ReleaseReport) -> Promotion | None:
-    """Return how a release came to serve after its verdict: by that, by hand, or by an experiment."""
-    if report.judgement is None:
+    """Return how a release came to serve since it was judged or tried: by that, by hand, or by an experiment."""
+    if report.judgement:
+        tried = report.judgement.created_at
+    elif report.experiment:
+        tried = report.experiment.started_at
+    else:
         return None
     own = (each for each in report.changes if each.release_id == report.release.id and each.action == "promote")
-    judged = report.judgement.created_at
-    return next((each for each in own if each.at >= judged), None)
+    return next((each for each in own if each.at >= tried), None)
 
 
 def sections(report: ReleaseReport, texts: Texts | None = None) -> list[Section]:
@@ -73,6 +88,10 @@ def _sections(report: ReleaseReport, texts: Texts | None) -> Iterator[Section]:
     yield _changed(report)
     if report.verdict and report.verdict.gains:
         yield _gains(report, report.verdict)
+    if report.experiment:
+        yield experiment_section(report.experiment)
+    if report.measured:
+        yield _worth(*report.measured)
     if report.reports:
         yield from ranking_sections(report, report.reports, texts)
     elif report.answers:
@@ -144,6 +163,19 @@ def _gains(report: ReleaseReport, verdict: Verdict) -> Section:
     picture = Picture(f"{title}: each metric before and after, and its gain", comparison_picture(verdict, title))
     tables = [Table("Paired gains with their intervals", comparison_rows(verdict))]
     return Section("gains", "Paired differences", said, [picture], tables)
+
+
+def _worth(answers: AnswersReport, judged: JudgedReport | None) -> Section:
+    said = (
+        f"{len(answers.of()):,} questions of an evaluation set were answered as users' are, when `ragloop evaluate "
+        "--answers` was called last; the gate does not look at it."
+    )
+    took: list[Row] = [{"what": what, "value": value} for what, value in answering_facts(answers, judged).items()]
+    tables = [
+        Table("Metrics of the answers, by origin and type of the questions", answer_rows(answers, judged)),
+        Table("Who answered and judged, and what it took", took),
+    ]
+    return Section("worth", "What its answers are worth", [said], tables=tables)
 
 
 def _words(state: ReleaseState) -> str:

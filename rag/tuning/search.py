@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, computed_field
 
+from rag.evaluation.significance import Interval, cautious_interval
 from rag.tuning.score import Score
 from rag.tuning.settings import TrialSettings
 from storage.artifacts import ArtifactRef
+
+_CONFIDENCE, _RESAMPLES, _SEED = 0.95, 10_000, 13
 
 
 class Trial(BaseModel):
@@ -56,6 +59,26 @@ class Search(BaseModel):
     def best(self) -> Trial:
         """The trial with the highest score, the first of several."""
         return max(self.trials, key=lambda trial: trial.score.mrr)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def gain(self) -> Interval:
+        """What the best has in MRR@10 over what is in force, on the same questions.
+
+        The best of many is good by luck as well: the interval holds for all trials together (Bonferroni).
+        """
+        in_force, best = (trial.score for trial in (self.trials[0], self.best))
+        differences = [b - a for a, b in zip(in_force.reciprocal_ranks, best.reciprocal_ranks, strict=True)]
+        confidence = 1 - (1 - _CONFIDENCE) / max(1, len(self.trials) - 1)
+        return cautious_interval(differences, list(map(str, best.documents)), confidence, _RESAMPLES, _SEED)
+
+    @property
+    def conclusion(self) -> str:
+        """Whether the best is better than what is in force, in a sentence without its stop."""
+        if self.best.number == 0:
+            return "none scored higher than what is in force"
+        said = f"trial {self.best.number} has {self.gain} in MRR@10 over what is in force"
+        return said if self.gain.low > 0 else f"{said}: not told apart from what is in force"
 
 
 def trial_rows(search: Search) -> list[dict[str, Any]]:

@@ -38,6 +38,12 @@ def test_a_trainer_sees_use_and_what_to_document_next(server, ferries):
     assert {metric["untested"] is not None for metric in seen["drift"]["metrics"]} == {True}
 
 
+def test_a_year_may_be_shown_day_by_day(server, ferries):
+    with client(server, "trainer") as trainer:
+        seen = trainer.get(ferries, params={"days": 366}).json()
+    assert len(seen["usage"]["by_day"]) == 366
+
+
 def test_only_a_trainer_may(server, ferries):
     with client(server, "reader") as reader:
         assert reader.get(ferries).status_code == 403
@@ -47,7 +53,7 @@ def test_only_a_trainer_may(server, ferries):
 
 @pytest.mark.parametrize(
     ("path", "days", "status"),
-    [("ferries-seen", 0, 422), ("ferries-seen", 91, 422), ("ferries-seen", "few", 422), ("nowhere", 7, 404)],
+    [("ferries-seen", 0, 422), ("ferries-seen", 367, 422), ("ferries-seen", "few", 422), ("nowhere", 7, 404)],
 )
 def test_what_cannot_be_shown_says_so(server, ferries, path, days, status):
     with client(server, "trainer") as trainer:

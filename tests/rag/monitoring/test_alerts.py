@@ -76,6 +76,18 @@ def test_slow_answers_are_told_and_known_ones_do_not_count():
     assert raised([asked(f"{i}", days_ago(0), cached=True, timings={"total": 9.0}) for i in range(99)]) == []
 
 
+def test_a_burst_of_slow_answers_is_no_proof_that_they_are_slow():
+    """Of ten hours a day, eight answers each, they were slow in six of one day, or in all of two days."""
+    hours = [days_ago(day, hour) for day in range(7) for hour in range(2, 12)]
+
+    def slow_in(some):
+        return [asked(f"{at} {i}", at, timings={"total": 5.0 if at in some else 0.4}) for at in hours for i in range(8)]
+
+    assert raised(slow_in(hours[3:9])) == []
+    (slow,) = raised(slow_in(hours[:20]))
+    assert "29% of 560 took longer" in slow.sentence
+
+
 def test_drift_is_told_where_it_is_for_the_worse():
     (score,) = raised([], drifted(SCORE), drifted(LATENCY, worse=False), releases=(7,))
     assert (score.metric, score.value, score.bound) == ("drift:score", 0.3, CONFIG.min_shift)

@@ -77,6 +77,31 @@ def test_a_new_topic_is_found_with_its_questions():
     assert sum(day.questions for day in report.by_day) == RECENT
 
 
+def thin(recent_subject):
+    """Return windows whose questions are too unlike each other for topics, those of each window from its own people."""
+    rng = np.random.default_rng(9)
+    sides, vectors = ([], []), {}
+    for recent, (n, subject) in enumerate([(300, 0), (200, recent_subject)]):
+        for i in range(n):
+            drawn = np.zeros(200)
+            drawn[100 * subject : 100 * (subject + 1)] = rng.normal(0, 0.08, 100)
+            drawn[100 * subject] += 0.6
+            id_ = f"{recent}-{i}"
+            vectors[id_] = (drawn / np.linalg.norm(drawn)).astype(np.float32)
+            day = i % 7 if recent else 7 + i % 28
+            sides[recent].append(asked(id_, days_ago(day), f"{recent} {i % 50}"))
+    return Windows(*sides), vectors
+
+
+def test_a_change_of_all_that_is_asked_is_found_though_no_two_ask_alike():
+    report = look(*thin(recent_subject=1))
+    questions = report.of(QUESTIONS)
+    assert found(report) == {QUESTIONS}
+    assert questions.shift > 0.9 and questions.now > 0.95
+    assert len(report.novel) > 190
+    assert not found(look(*thin(recent_subject=0)))
+
+
 @pytest.mark.parametrize(
     ("metric", "field", "change", "worse"),
     [
@@ -92,6 +117,34 @@ def test_each_shift_is_found_and_told_for_better_or_worse(metric, field, change,
     report = look(*traffic(2, **{field: change}))
     assert found(report) == {metric}
     assert report.of(metric).worse is worse
+
+
+def scored(before, now):
+    """Return windows of answers with these scores, from so many people."""
+    sides = [
+        [asked(f"{day} {i}", days_ago(day), f"{day} {i}", score=s) for i, s in enumerate(scores)]
+        for day, scores in ((20, before), (2, now))
+    ]
+    return look(Windows(*sides), {}).of(SCORE)
+
+
+def test_better_or_worse_is_told_by_the_figures_that_are_shown():
+    """The median of most rises while few fall far enough to draw the mean down."""
+    score = scored([0.5] * 100, [0.6] * 80 + [0.0] * 20)
+    assert score.found and (score.before, score.now) == (0.5, 0.6)
+    assert not score.worse
+
+
+def test_where_the_figures_are_alike_the_means_tell():
+    score = scored([0.5] * 100, [0.5] * 60 + [0.0] * 40)
+    assert score.found and score.before == score.now
+    assert score.worse
+
+
+def test_what_is_alike_on_the_whole_is_not_worse():
+    score = scored([0.5] * 100, [0.5] * 20 + [0.25] * 40 + [0.75] * 40)
+    assert score.found and score.before == score.now
+    assert not score.worse
 
 
 def test_a_difference_that_matters_to_nobody_is_no_drift_however_sure():

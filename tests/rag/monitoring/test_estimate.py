@@ -30,6 +30,21 @@ def test_what_few_people_said_often_tells_less():
     assert few.low < many.low and few.high >= many.high
 
 
+@pytest.mark.parametrize("said", [[0.0] * 60, [0.0] * 59 + [1.0]])
+def test_few_who_agree_in_all_they_say_are_no_proof(said):
+    """However often each judged, two or five people are no more than that."""
+    two, five, sixty = (estimated(said, [f"p{i % n}" for i in range(60)], 0.95) for n in (2, 5, 60))
+    assert (two.low, two.high) == (0.0, 1.0)
+    assert 0.3 < five.high < 0.6
+    assert sixty.high < 0.1
+
+
+def test_who_agrees_is_proof_once_they_are_many():
+    """Twenty people, thirty thumbs up each, at the confidence of an alert."""
+    found = estimated([1.0] * 600, [f"p{i % 20}" for i in range(600)], 0.99)
+    assert 0.8 < found.low < 0.9 and found.high == 1.0
+
+
 def test_one_person_says_nothing_of_others():
     found = estimated([5.0] * 30, ["p"] * 30, 0.95, bounds=(1.0, 5.0))
     assert (found.value, found.low, found.high) == (5.0, 1.0, 5.0)

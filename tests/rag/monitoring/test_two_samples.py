@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rag.monitoring.two_samples import Shuffle, holm, largest_gap, mean_discrepancy, on_new_topics
+from rag.monitoring.two_samples import (
+    Shuffle,
+    holm,
+    in_new_surroundings,
+    largest_gap,
+    mean_discrepancy,
+    on_new_topics,
+)
 
 
 def shuffle(n_before, n_now, per_block=1, permutations=199, seed=0):
@@ -96,9 +103,35 @@ def test_a_topic_of_one_person_is_not():
     assert on_new_topics(topics, shuffle(60, 40, per_block=5)).share == 0
 
 
+def around(rng, n, subject, dim=64):
+    """Return questions of one subject that are no nearer to each other than a cosine of about .36."""
+    drawn = 0.8 * rng.normal(size=(n, 2, dim)) / np.sqrt(dim) * np.eye(2)[subject][:, None]
+    drawn[:, subject, 0] += 0.6
+    flat = drawn.reshape(n, 2 * dim)
+    return (flat / np.linalg.norm(flat, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize("other", [0, 8, 40])
+def test_what_is_spread_thin_is_measured_by_what_lies_around_it(other):
+    rng = np.random.default_rng(4)
+    vectors = np.concatenate([around(rng, 100 - other, 0), around(rng, other, 1)])
+    found = in_new_surroundings(vectors, shuffle(60, 40))
+    planted = set(range(100 - other, 100)) if other > 8 else set()  # eight are not as many as are looked at
+    assert found.share - found.by_chance == pytest.approx(len(planted) / 40, abs=0.05)
+    assert set(np.flatnonzero(found.questions)) >= planted
+    assert (found.p_value <= 0.01) is (other > 0)
+
+
+def test_what_one_person_asks_is_not_around_itself():
+    rng = np.random.default_rng(5)
+    vectors = np.concatenate([around(rng, 60, 0), around(rng, 20, 0), around(rng, 20, 1)])
+    assert in_new_surroundings(vectors, shuffle(60, 40, per_block=20)).share == 0
+
+
 def test_equal_texts_do_no_harm():
     same = np.tile(np.array([[1, 0]], dtype=np.float32), (20, 1))
     assert mean_discrepancy(same, shuffle(10, 10)).p_value == 1
+    assert in_new_surroundings(same, shuffle(10, 10)).p_value == 1
     assert on_new_topics(np.zeros(20, dtype=np.int64), shuffle(10, 10)).share == 0
 
 

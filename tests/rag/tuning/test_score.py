@@ -4,9 +4,11 @@ import pytest
 
 from rag.corpus.ingestion import ingest_uploads, seal_uploads
 from rag.embedding.artifact import base_embedder
+from rag.embedding.encoder import load_sentence_transformer
+from rag.embedding.validation import scores, validation_evaluator
 from rag.errors import EmptyCorpus
 from rag.llm.access import LanguageModels
-from rag.pairs.artifact import collection_pairs
+from rag.pairs.artifact import collection_pairs, load_pairs
 from rag.settings import Settings
 from rag.tuning.score import validation_score
 from rag.workspace import Workspace
@@ -31,10 +33,22 @@ def test_an_embedder_is_asked_the_validation_questions_once(asked):
     score = validation_score(space.artifacts, base, pairs, CONFIG.embedding)
     assert 0 < score.mrr <= score.hit5 <= 1
     validating = space.artifacts.facts(pairs)["pairs"]["validation"]
-    assert score.questions == sum(validating.values())
+    assert score.questions == sum(validating.values()) == len(score.ranks) == len(score.documents)
+    assert score.mrr == pytest.approx(sum(score.reciprocal_ranks) / score.questions, abs=1e-4)
+    assert set(score.documents) == {0}  # one document of the company validates
     known = sorted(ref.uri for ref in space.artifacts.refs())
     assert validation_score(space.artifacts, base, pairs, CONFIG.embedding) == score
     assert sorted(ref.uri for ref in space.artifacts.refs()) == known
+
+
+def test_it_is_what_the_training_itself_would_measure(asked):
+    space, base = asked
+    pairs = pairs_of(space, CONFIG)
+    split = load_pairs(space.artifacts, pairs)
+    model = load_sentence_transformer(space.artifacts.path(base), space.artifacts.facts(base)["query_prompt"])
+    measured = scores(validation_evaluator(split.train, split.tuning, CONFIG.embedding.seed)(model))
+    score = validation_score(space.artifacts, base, pairs, CONFIG.embedding)
+    assert (score.mrr, score.hit5) == (measured["mrr@10"], measured["hit@5"])
 
 
 def test_without_validation_questions_the_remedy_is_said(asked, tmp_path):
