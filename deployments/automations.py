@@ -25,6 +25,9 @@ _RUNS = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
 _ANY_STATE = "prefect.flow-run.*"
 _ENDS = {f"prefect.flow-run.{name}" for name in ("Completed", "Failed", "TimedOut", "Crashed", "Cancelled")}
 
+_NIGHTLY_ENDS = {"prefect.flow-run.Completed", "prefect.flow-run.Skipped"}
+"""Where there are no documents, it is skipped."""
+
 
 def silence_event(state: StateType) -> str:
     """Return the event that says a run in this state has not been heard of, whatever the server remembers of it.
@@ -74,8 +77,8 @@ def wanted_automations(deployments: Mapping[str, UUID]) -> list[AutomationCore]:
             description="Tells so in the event feed; add a notification to its actions to be told elsewhere too.",
             trigger=EventTrigger(
                 match_related=[retrain, _AUTO_SCHEDULED],
-                after={NIGHTLY_AWAITED, *(f"prefect.flow-run.{name}" for name in ("Late", "Pending", "Completed"))},
-                expect={"prefect.flow-run.Completed"},
+                after={NIGHTLY_AWAITED, "prefect.flow-run.Late", "prefect.flow-run.Pending", *_NIGHTLY_ENDS},
+                expect=_NIGHTLY_ENDS,
                 posture=Posture.Proactive,
                 within=timedelta(hours=26),
             ),

@@ -1,4 +1,4 @@
-"""What the parts of `ragloop up` see: the settings made absolute, and Prefect's own state inside the home."""
+"""What Prefect sees here, and the parts of `ragloop up`: `.env`, settings made absolute, a state inside the home."""
 
 import os
 import socket
@@ -13,6 +13,7 @@ _NOT_OURS = ("PREFECT_PROFILE", "PREFECT_PROFILES_PATH", "PREFECT_API_KEY", "PRE
 """They choose another server; `ragloop up` is its own."""
 _DATABASE = ("PREFECT_SERVER_DATABASE_CONNECTION_URL", "PREFECT_API_DATABASE_CONNECTION_URL")
 
+_THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 _PAGE_KEY = "RAGLOOP_PAGE_KEY_FILE"
 
 _SWITCHES = {
@@ -26,6 +27,15 @@ _SWITCHES = {
 }
 
 
+def settle_environment() -> None:
+    """Let this process and its children go by what `.env` says to Prefect, and ask this machine past every proxy.
+
+    Prefect reads `.env` too; what it finds there, we have to find as well. To be called before it is imported.
+    """
+    written = {name: value for name, value in _dot_env().items() if name.startswith("PREFECT_")}
+    os.environ.update(_past_proxies(written | os.environ))
+
+
 def base_environment(settings: Settings, home: Path, api_url: str) -> dict[str, str]:
     """Return the environment that all parts share.
 
@@ -34,7 +44,7 @@ def base_environment(settings: Settings, home: Path, api_url: str) -> dict[str, 
     environment = _written() | {name: value for name, value in os.environ.items() if name not in _NOT_OURS + _DATABASE}
     return (
         _SWITCHES
-        | environment
+        | _past_proxies(environment)
         | _settings(settings, home)
         | {
             "PREFECT_HOME": str(home / "prefect"),
@@ -90,6 +100,14 @@ def written_database_url() -> str | None:
 def worker_name(pool: str) -> str:
     """Return the name of this machine's worker in a pool."""
     return f"{pool}-{socket.gethostname().split('.')[0]}"
+
+
+def _past_proxies(environment: dict[str, str]) -> dict[str, str]:
+    """Return an environment in which no proxy is asked for what is on this machine, whose ports none knows."""
+    said = environment.get("no_proxy", environment.get("NO_PROXY", ""))  # where both are set, the small one counts
+    hosts = [host.strip() for host in said.split(",") if host.strip()]
+    past = ",".join(hosts if hosts == ["*"] else dict.fromkeys([*hosts, *_THIS_MACHINE]))
+    return environment | {"NO_PROXY": past, "no_proxy": past}
 
 
 def _written() -> dict[str, str]:

@@ -56,7 +56,7 @@ def look(space: Workspace) -> Overview:
     try:
         client = connect()
     except ServerUnreachable as error:
-        return Overview(server=f"not running: {error}", device=device, tables=tables, hints=[])
+        return Overview(server=f"not reached: {error}", device=device, tables=tables, hints=[])
     with client:
         found = {name: each for name, each in deployed(client).items() if each}
         pools = {

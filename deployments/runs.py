@@ -20,6 +20,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import Cancelled, Crashed
@@ -45,19 +46,21 @@ class RunRefused(RagloopError):
     """The server does not take the run."""
 
 
+class RunsAlready(RunRefused):
+    """The deployment runs as often as its limit allows."""
+
+
 def start_run(client: SyncPrefectClient, deployment: str, name: str, parameters: dict[str, Any]) -> FlowRun:
     """Start a deployment's run, unless one runs that it would have to give way to.
 
-    :raises RunRefused: if it is not deployed, a parameter is wrong, or its limit is reached.
+    :raises RunsAlready: if its limit is reached.
+    :raises RunRefused: if it is not deployed, or a parameter is wrong.
     """
-    try:
-        found = client.read_deployment_by_name(deployment)
-    except ObjectNotFound:
-        raise RunRefused(f"{client.api_url} has no deployment {deployment}: deploy with `ragloop deploy`") from None
+    found = find_deployment(client, deployment)
     limit = found.global_concurrency_limit.limit if found.global_concurrency_limit else None
     running = client.read_flow_runs(flow_run_filter=_active(deployment_id=FlowRunFilterDeploymentId(any_=[found.id])))
     if limit is not None and len(running) >= limit:
-        raise RunRefused(
+        raise RunsAlready(
             f"{deployment} runs already: {running[0].name} ({run_url(client, running[0])}): wait for it, or cancel it"
         )
     try:
@@ -66,16 +69,31 @@ def start_run(client: SyncPrefectClient, deployment: str, name: str, parameters:
         raise RunRefused(f"{deployment} was not started: {_reason(error)}") from None
 
 
+def find_deployment(client: SyncPrefectClient, name: str) -> DeploymentResponse:
+    """Return a deployment by its full name.
+
+    :raises RunRefused: if it is not deployed.
+    """
+    try:
+        return client.read_deployment_by_name(name)
+    except ObjectNotFound:
+        raise RunRefused(f"{client.api_url} has no deployment {name}: deploy with `ragloop deploy`") from None
+
+
 def follow_run(client: SyncPrefectClient, run: FlowRun) -> Iterator[tuple[FlowRun, State[Any]]]:
     """Give the run and its state whenever that has changed, until it has ended; a server may be away for a while.
 
-    :raises RunRefused: if the server stays away.
+    :raises RunRefused: if the server stays away, or the run is deleted.
     """
     seen, heard = None, time.monotonic()
     while True:
         try:
             run = client.read_flow_run(run.id)
             heard = time.monotonic()
+        except ObjectNotFound:
+            raise RunRefused(
+                f"the run {run.name} is not on {client.api_url} any more, somebody deleted it: start it again"
+            ) from None
         except (httpx.HTTPError, PrefectHTTPStatusError) as error:
             if time.monotonic() - heard > OUTAGE_S:
                 raise RunRefused(f"{client.api_url} does not answer any more: the run {run.name} may go on") from error

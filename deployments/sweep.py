@@ -26,6 +26,7 @@ from prefect.events.filters import EventFilter, EventOccurredFilter, EventResour
 from deployments.automations import RETRAIN, SILENCE, silence_event
 from deployments.drift import deployed
 from deployments.events import related_deployment, send_event
+from deployments.runs import find_deployment
 from deployments.server import connect
 from flows.parameters import ATTEMPTS
 from rag.experiments.experiment import mark_told, untold
@@ -61,6 +62,7 @@ def sweep(database: Database, threshold: int) -> Swept:
     `threshold` is the new feedback from which a collection's retraining is due.
 
     :raises ServerUnreachable: if no server answers.
+    :raises RunRefused: if the retraining is not deployed there.
     """
     ended = settle(database)  # before the server is asked for: a variant that does harm does it without one, too
     with connect() as client:
@@ -91,7 +93,7 @@ def restart_crashed(client: SyncPrefectClient, patience: timedelta = PATIENCE) -
     By the sweep and no automation, which fired twice for one crash, and not at all when its event was lost.
     """
     now = datetime.now(UTC)
-    retrain = client.read_deployment_by_name(RETRAIN)
+    retrain = find_deployment(client, RETRAIN)
     deployment = FlowRunFilterDeploymentId(any_=[retrain.id])
     ended = FlowRunFilterEndTime(after_=now - timedelta(days=1), before_=now - patience)
     crashed = client.read_flow_runs(
@@ -144,7 +146,7 @@ def _may_run_again(run: FlowRun, retrain: DeploymentResponse) -> bool:
 
 def retraining_under_way(client: SyncPrefectClient) -> bool:
     """Return whether a retraining runs or is about to; a second one would be cancelled."""
-    retrain = client.read_deployment_by_name(RETRAIN)
+    retrain = find_deployment(client, RETRAIN)
     return bool(_runs(client, [retrain.id]) or _about_to_start(client, retrain.id))
 
 

@@ -1,5 +1,7 @@
 """What people asked -> use, drift, what to document next, and alerts."""
 
+from collections.abc import Sequence
+
 from prefect import flow, get_run_logger
 
 from flows.parameters import ProfileName, ServingCollection, stage_config, stage_name
@@ -15,8 +17,13 @@ def monitor(collection: ServingCollection = None, profile: ProfileName = None) -
 
     :raises RagloopError: if one could not be looked at, once the others were.
     """
-    config, looks, failed = stage_config(profile), list[Monitoring](), dict[str, Exception]()
-    for each in watched_collections(collection):
+    return looked_at_each(watched_collections(collection), stage_config(profile))
+
+
+def looked_at_each(collections: Sequence[str], config: Config) -> list[Monitoring]:
+    """Look at one after another; one that cannot be looked at is told after the others."""
+    looks, failed = list[Monitoring](), dict[str, Exception]()
+    for each in collections:
         try:
             looks.append(looked_at(each, config))
         except Exception as error:  # whatever is wrong with one, it is wrong every night, and others come after it

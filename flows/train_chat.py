@@ -29,7 +29,7 @@ def train_chat(
 
     # Learn what the documents say, and how far what was learned can be trusted.
     conversations = extract_chat_data(collection, data, config)
-    model = finetune_chat_model(conversations, config.chat.training)
+    model = finetune_chat_model(collection, conversations, config.chat.training)
     questions = choose_questions(collection, conversations, config)
     base = production_release(collection)
     router = calibrate_chat_model(base, model, questions, config)

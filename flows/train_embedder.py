@@ -29,8 +29,9 @@ def learned_embedder(collection: str, learned_from: ArtifactRef, config: Config)
     """Do what the flow does, in whatever run calls it."""
     negatives = mine_negatives(collection, learned_from, None, config)
     teacher = tune_teacher(learned_from, negatives, config)
-    embedder = finetune_embedder(fetch_base_embedder(), learned_from, negatives, teacher, config.embedding)
+    base = fetch_base_embedder()
+    embedder = finetune_embedder(collection, base, learned_from, negatives, teacher, config.embedding)
     for _ in range(config.negatives.rounds - 1):
         negatives = mine_negatives(collection, learned_from, embedder, config)
-        embedder = finetune_embedder(embedder, learned_from, negatives, teacher, config.embedding)
+        embedder = finetune_embedder(collection, embedder, learned_from, negatives, teacher, config.embedding)
     return embedder

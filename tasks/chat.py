@@ -41,9 +41,9 @@ def extract_chat_data(collection: str, data: str | None, config: Config) -> Arti
 
 
 @task(cache_policy=NO_CACHE, tags=["gpu"])
-def finetune_chat_model(data: ArtifactRef, config: ChatTrainingConfig) -> ArtifactRef:
+def finetune_chat_model(collection: str, data: ArtifactRef, config: ChatTrainingConfig) -> ArtifactRef:
     """Train a chat model on the conversations."""
-    space, report = Workspace.open(Settings()), TrainingReport("chat model")
+    space, report = Workspace.open(Settings()), TrainingReport("chat model", collection)
     return chat_model_artifact(space.artifacts, space.settings.models, data, config, space.device, report)
 
 

@@ -87,16 +87,18 @@ def publish_comparison(comparison: WayComparison, collection: str) -> None:
 @task(cache_policy=NO_CACHE)
 def publish_trials(search: Search, collection: str) -> None:
     """Leave what was tried, the best first."""
-    title = f"Trials of {collection}; in the config file, the best:\n\n```toml\n{search.best.settings.toml()}```"
+    lines = f"in the config file, the best:\n\n```toml\n{search.best.settings.toml()}```"
+    title = f"Trials of {collection}: {search.conclusion}; {lines}"
     create_table_artifact(key=artifact_key("trials", collection), table=trial_rows(search), description=title)
 
 
 class TrainingReport:
     """Moves a bar in the UI as a training goes on, with its latest figures."""
 
-    def __init__(self, model: str) -> None:
-        """Name what is trained."""
+    def __init__(self, model: str, collection: str) -> None:
+        """Name what is trained, and for which collection."""
         self._model = model
+        self._key = artifact_key(f"{model.replace(' ', '-')}-training", collection)
         self._artifact: UUID | None = None
         self._latest = ""
 
@@ -107,8 +109,7 @@ class TrainingReport:
         said = f"{self._model}: epoch {now.epoch:.1f}, step {now.step} of {now.total_steps}{self._latest}"
         percent = round(100 * now.share, 1)
         if self._artifact is None:
-            key = f"{self._model.replace(' ', '-')}-training"
-            self._artifact = cast(UUID, create_progress_artifact(percent, key=key, description=said))
+            self._artifact = cast(UUID, create_progress_artifact(percent, key=self._key, description=said))
         else:
             update_progress_artifact(self._artifact, percent, description=said)
 

@@ -49,6 +49,7 @@ def tune_teacher(pairs: ArtifactRef, negatives: ArtifactRef | None, config: Conf
 
 @task(cache_policy=NO_CACHE, tags=["gpu"])
 def finetune_embedder(
+    collection: str,
     base: ArtifactRef,
     pairs: ArtifactRef,
     negatives: ArtifactRef | None,
@@ -56,7 +57,7 @@ def finetune_embedder(
     config: EmbeddingConfig,
 ) -> ArtifactRef:
     """Fine-tune an embedder on the training pairs, what was mined for them, and what a teacher makes of both."""
-    space, report = Workspace.open(Settings()), TrainingReport("embedder")
+    space, report = Workspace.open(Settings()), TrainingReport("embedder", collection)
     return finetuned_embedder(space.artifacts, base, pairs, config, space.device, report, negatives, teacher)
 
 

@@ -14,6 +14,7 @@ import rag  # noqa: F401  sets the switches before anything heavy is imported
 for _name in [name for name in os.environ if name.startswith("RAGLOOP_") and name != "RAGLOOP_BENCH_DATA"]:
     del os.environ[_name]
 os.environ["RAGLOOP_PROFILE"] = "smoke"
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost,::1"  # as commands set it: see tests.forked
 os.environ["RAGLOOP_NICE"] = "0"  # tests that run side by side would starve one another's trainings
 _own = tempfile.TemporaryDirectory(prefix="ragloop-tests-")
 os.environ["RAGLOOP_DEVICE_LOCK"] = os.path.join(_own.name, "device.lock")

@@ -65,7 +65,9 @@ def _running_checks(home: Path) -> dict[str, "Check"]:
 def _prefect(up: "Address | None") -> "Finding":
     from app.cli.ephemeral import require_server
     from app.doctor.finding import NETWORK_S, Finding, State
+    from deployments.environment import settle_environment
 
+    settle_environment()
     if named := os.environ.get("PREFECT_API_URL"):
         require_server(named, NETWORK_S)
         return Finding(State.OK, f"PREFECT_API_URL names {named}, which answers")

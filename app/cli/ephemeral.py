@@ -5,9 +5,12 @@ import subprocess
 from pathlib import Path
 
 from deployments.address import running_server
+from deployments.environment import settle_environment
 from rag.background import step_back
 from rag.settings import Settings
 from storage.errors import RagloopError
+
+_REMEDY = "start it with `ragloop up` or `prefect server start`, or unset PREFECT_API_URL to run in this process"
 
 
 def start_server(home: Path) -> None:
@@ -25,8 +28,8 @@ def start_server(home: Path) -> None:
 
 
 def _start_server(home: Path) -> None:
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     use_running_server(home)
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     if named := os.environ.get("PREFECT_API_URL"):
         require_server(named)
         return
@@ -45,23 +48,21 @@ def _start_server(home: Path) -> None:
 
 
 def use_running_server(home: Path) -> None:
-    """Let Prefect in this process use the server of the home's `ragloop up`, if that runs and no other is named."""
+    """Let Prefect in this process use the server of the home's `ragloop up`, if that runs and no other is named.
+
+    The environment and `.env` may name one.
+    """
+    settle_environment()
     if not os.environ.get("PREFECT_API_URL") and (address := running_server(home)):
         os.environ["PREFECT_API_URL"] = address.api_url
         os.environ["PREFECT_HOME"] = str(home / "prefect")
 
 
 def require_server(address: str, timeout_s: float = 10) -> None:
-    """See that a Prefect server answers.
+    """See that the Prefect server answers that PREFECT_API_URL names.
 
     :raises RagloopError: if it does not.
     """
-    import httpx
+    from deployments.server import require_answer
 
-    try:
-        httpx.get(f"{address.rstrip('/')}/health", timeout=timeout_s).raise_for_status()
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise RagloopError(
-            f"no Prefect server answers at {address} ({type(error).__name__}): start it with `ragloop up` or "
-            "`prefect server start`, or unset PREFECT_API_URL to run in this process"
-        ) from error
+    require_answer(address.rstrip("/"), _REMEDY, timeout_s)

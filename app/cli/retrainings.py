@@ -5,7 +5,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from app.cli.ephemeral import use_running_server
+from deployments.address import running_server
+from deployments.environment import settle_environment
+from storage.errors import RagloopError
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -22,15 +24,19 @@ class WorkersRetrainings:
 
     def __init__(self, space: "Workspace", profile: str | None) -> None:
         self._home, self._profile = space.home, profile
-        self._named = "PREFECT_API_URL" in os.environ
+        settle_environment()
+        self._named = bool(os.environ.get("PREFECT_API_URL"))
 
     def start(self, collection: str) -> str:
         """See `Retrainings`."""
         parameters = {"collection": collection, "profile": self._profile, "reason": "api", "shuffle_labels": False}
         with self._connected() as client:
-            from deployments.runs import start_run
+            from deployments.runs import RunsAlready, start_run
 
-            return str(start_run(client, "retrain/retrain", "retrain-api", parameters).id)
+            try:
+                return str(start_run(client, "retrain/retrain", "retrain-api", parameters).id)
+            except RunsAlready as error:  # it may be another collection's, which who asks may not know
+                raise RagloopError("a retraining is under way: start this one once it has ended") from error
 
     def last(self, collection: str) -> "Sequence[Run]":
         """See `Retrainings`."""
@@ -41,12 +47,10 @@ class WorkersRetrainings:
 
     @contextmanager
     def _connected(self) -> "Iterator[SyncPrefectClient]":
-        if not self._named:
-            os.environ.pop("PREFECT_API_URL", None)
-        use_running_server(self._home)
         from deployments.server import connect
 
-        with connect() as client:
+        up = None if self._named else running_server(self._home)
+        with connect(up.api_url if up else None) as client:
             yield client
 
 

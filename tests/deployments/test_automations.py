@@ -64,6 +64,13 @@ def test_a_silence_that_the_server_forgot_is_watched_when_it_is_told(client, sta
     wait_until(lambda: state(client, run) == StateType.CRASHED, 120)
 
 
+def test_a_nightly_that_was_skipped_is_not_missing(client):
+    wanted = wanted_automations({name: each.id for name, each in deployed(client).items()})
+    [trigger] = [each.trigger for each in wanted if each.name == NIGHTLY_MISSING]
+    skipped = "prefect.flow-run.Skipped"
+    assert skipped in trigger.expect and skipped in trigger.after, "it ends one wait, and begins the next"
+
+
 def test_the_missing_nightly_is_told_in_the_event_feed(client, hasty):
     def told():
         body = {"filter": {"event": {"name": ["prefect.automation.triggered"]}}}

@@ -1,11 +1,14 @@
 """What the server, the workers and the flows of `ragloop up` see."""
 
+import os
+
 import pytest
 
 from deployments.environment import (
     base_environment,
     page_environment,
     server_environment,
+    settle_environment,
     worker_environment,
     written_database_url,
 )
@@ -111,3 +114,22 @@ def test_prefects_ui_asks_the_server_that_it_came_from_unless_told_otherwise(see
     assert server_environment(seen(), "0.0.0.0", 4200, None)["PREFECT_UI_API_URL"] == "/api"
     base = seen(PREFECT_UI_API_URL="https://prefect.example/api")
     assert server_environment(base, "0.0.0.0", 4200, None)["PREFECT_UI_API_URL"] == "https://prefect.example/api"
+
+
+@pytest.mark.parametrize(
+    ("said", "past"),
+    [
+        ({}, "127.0.0.1,localhost,::1"),
+        ({"NO_PROXY": ".intranet.example, 127.0.0.1"}, ".intranet.example,127.0.0.1,localhost,::1"),
+        ({"NO_PROXY": ".other", "no_proxy": ".intranet.example"}, ".intranet.example,127.0.0.1,localhost,::1"),
+        ({"no_proxy": "*"}, "*"),
+    ],
+)
+def test_no_proxy_is_asked_for_what_is_on_this_machine(seen, monkeypatch, said, past):
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name)
+    environment = seen(**said)
+    assert (environment["NO_PROXY"], environment["no_proxy"]) == (past, past)
+    for _ in range(2):
+        settle_environment()
+        assert (os.environ["NO_PROXY"], os.environ["no_proxy"]) == (past, past)

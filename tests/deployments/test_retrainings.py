@@ -1,11 +1,16 @@
 """Retrainings as the API starts and shows them, against a real Prefect server."""
 
+import fcntl
+import os
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from prefect.states import Cancelled, Completed, Crashed, Pending, Running, Scheduled
 
 from app.api.retrainings import RunState
 from app.cli.retrainings import WorkersRetrainings
+from deployments.address import Address, lock_file, write_address
+from storage.errors import RagloopError
 
 
 def test_what_is_started_is_followed_to_what_came_of_it(client, space, start):
@@ -35,3 +40,21 @@ def test_the_last_come_first_and_what_the_night_has_in_store_is_none(client, spa
     assert [run.state for run in retrainings.last("guides")] == [RunState.CANCELLED, RunState.FAILED]
     assert retrainings.last("guides")[1].said == "no card"
     assert [run.state for run in retrainings.last("default")] == [RunState.DONE], "of the collection that none is named"
+
+
+def test_who_starts_one_is_told_nothing_of_another_collections(space, server, start):
+    running = start("retrain/retrain", Pending(), Running(), collection="letters")
+    with pytest.raises(RagloopError, match="^a retraining is under way: start this one once it has ended$") as refused:
+        WorkersRetrainings(space, None).start("guides")
+    assert running.name not in str(refused.value)
+
+
+@pytest.mark.usefixtures("client")
+def test_the_server_of_the_home_is_found_without_a_change_to_what_other_threads_see(space, server, monkeypatch):
+    monkeypatch.delenv("PREFECT_API_URL")
+    retrainings = WorkersRetrainings(space, None)
+    write_address(space.home, Address(api_url=server.url, ui_url=server.url, pid=1))
+    with lock_file(space.home).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert retrainings.last("guides") == []
+    assert "PREFECT_API_URL" not in os.environ

@@ -47,6 +47,8 @@ def test_a_page_that_dies_over_and_over_is_given_up_alone(tmp_path, caplog):
 
 def test_health_is_asked_for_past_every_proxy(tmp_path, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         command = [sys.executable, "-m", "app.cli", "page", "--fd", str(listener.fileno())]
@@ -132,7 +134,7 @@ class Server(BaseHTTPRequestHandler):
         self.wfile.write(json.dumps(body).encode())
 
     def do_GET(self):
-        self.answer(200 if self.path == "/api/health" else 404, {})
+        self.answer(200 if self.path in ("/api/health", "/api/admin/version") else 404, {})
 
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))

@@ -5,6 +5,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.events.filters import EventFilter, EventNameFilter
 from prefect.states import Cancelled, Completed, Crashed, Pending, Running, Scheduled
 
+from deployments.runs import RunRefused
 from deployments.server import ServerUnreachable
 from deployments.sweep import EXPERIMENT_ENDED, restart_crashed, retraining_under_way, sweep, watch_silent_runs
 from flows.parameters import ATTEMPTS
@@ -64,6 +65,13 @@ def test_what_was_due_while_the_server_was_down_is_sent_by_the_next_sweep(client
     running.start()
     assert sweep(database, THRESHOLD).events == 1
     assert len(wait_until(manual_runs)) == 1
+
+
+def test_a_server_that_nothing_was_deployed_to_is_named_with_what_to_run(client, server, database):
+    client.delete_deployment(client.read_deployment_by_name("retrain/retrain").id)
+    with pytest.raises(RunRefused, match="no deployment retrain/retrain: deploy with `ragloop deploy`") as refused:
+        sweep(database, THRESHOLD)
+    assert server.url in str(refused.value)
 
 
 def test_a_retraining_that_is_scheduled_for_tonight_is_not_under_way(client):

@@ -5,7 +5,8 @@ from prefect.client.schemas.filters import ArtifactFilter
 
 from rag.evaluation.artifact import EVALUATION
 from rag.evaluation.report import EvaluationReport
-from tasks.publishing import publish_report
+from rag.training.progress import TrainingProgress
+from tasks.publishing import TrainingReport, publish_report
 
 
 def test_a_table_of_metrics_says_how_many_questions_were_left_out(space):
@@ -22,3 +23,14 @@ def test_a_table_of_metrics_says_how_many_questions_were_left_out(space):
         wanted = ArtifactFilter.model_validate({"key": {"any_": ["retrieval-metrics-few"]}})
         (left,) = client.read_artifacts(artifact_filter=wanted)
     assert left.description.startswith("release 7 of few; 3 questions left out: ")
+
+
+def test_the_trainings_of_two_collections_are_shown_apart():
+    now = TrainingProgress(step=1, total_steps=4, epoch=0.5, loss=None, validation=None)
+    for collection in ("guides", "letters"):
+        TrainingReport("chat model", collection)(now)
+    wanted = ArtifactFilter.model_validate({"key": {"like_": "chat-model-training"}})
+    with get_client(sync_client=True) as client:
+        keys = {artifact.key for artifact in client.read_artifacts(artifact_filter=wanted)}
+    assert {"chat-model-training-guides", "chat-model-training-letters"} <= keys
+    assert "chat-model-training" not in keys

@@ -67,8 +67,8 @@ def test_a_model_that_hardly_learned_is_judged_and_kept_out_and_leaves_its_figur
 
     rows = {row["what"]: row["value"] for row in json.loads(artifacts("chat-model-default")[0].data)}
     assert rows["steps"] == 6 and rows["conversations: question"] > 0 and rows["trusted"] == "never"
-    assert artifacts("chat-model-training")[0].data == 100.0
-    assert "validation loss" in artifacts("chat-model-training")[0].description
+    assert artifacts("chat-model-training-default")[0].data == 100.0
+    assert "validation loss" in artifacts("chat-model-training-default")[0].description
     assert artifacts("chat-verdict-default")[0].data.startswith(f"# Release {release.id} of default: kept out")
 
     again = train_chat(profile=Profile.SMOKE)

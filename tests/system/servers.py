@@ -108,6 +108,7 @@ def ray_head(environment: Mapping[str, str]) -> Iterator[str]:
     try:
         with running("ray", [*command, *more, f"--temp-dir={folder}"], folder, variables) as log:
             await_port(port, log)
+            _await(lambda: "Ray runtime started" in log.read_text(), log)  # drivers are let in before it has its node
             yield f"ray://127.0.0.1:{port}"
     finally:
         shutil.rmtree(folder, ignore_errors=True)

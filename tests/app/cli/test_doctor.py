@@ -19,7 +19,8 @@ OK, NOTE, MISSING = (state.value for state in State)
 
 @pytest.fixture(autouse=True)
 def no_server(home, monkeypatch):
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    monkeypatch.setenv("PREFECT_API_URL", "")  # so that it is taken back, should `.env` name one
+    monkeypatch.delenv("PREFECT_API_URL")
     return home
 
 
@@ -222,6 +223,11 @@ def test_a_server_that_is_named_has_to_answer(server):
     code, complaints, rows = looked(PREFECT_API_URL="http://127.0.0.1:9/api")
     assert (code, complaints) == (2, ["ragloop: to be mended before all works: Prefect's server"])
     mended(rows, "Prefect's server", MISSING, "http://127.0.0.1:9/api", "`ragloop up`", "unset PREFECT_API_URL")
+
+
+def test_a_server_that_is_named_in_dot_env_has_to_answer(home, server):
+    (home.parent / ".env").write_text(f"PREFECT_API_URL={server}/api\n")
+    mended(looked()[2], "Prefect's server", OK, server, "which answers")
 
 
 def test_what_this_home_runs_is_found_where_it_is(space, server):

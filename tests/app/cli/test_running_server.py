@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from app.cli.ephemeral import use_running_server
+from app.cli.ephemeral import require_server, use_running_server
 
 
 @pytest.fixture
@@ -19,8 +19,10 @@ def up(folder):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    monkeypatch.setenv("PREFECT_API_URL", "")
+    monkeypatch.delenv("PREFECT_API_URL")
     monkeypatch.setenv("PREFECT_HOME", "elsewhere")
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
@@ -43,6 +45,22 @@ def test_a_server_that_is_named_comes_first(folder, server, monkeypatch):
     say(folder, f"{server}/api")
     use_running_server(folder)
     assert os.environ["PREFECT_API_URL"] == "http://named/api"
+
+
+@pytest.mark.usefixtures("up")
+def test_one_that_is_named_in_dot_env_does_too(folder, server):
+    (folder / ".env").write_text("PREFECT_API_URL=http://named/api\n")
+    say(folder, f"{server}/api")
+    use_running_server(folder)
+    assert os.environ["PREFECT_API_URL"] == "http://named/api"
+
+
+def test_a_server_on_this_machine_is_asked_past_every_proxy(folder, server, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name)
+    use_running_server(folder)
+    require_server(f"{server}/api")
 
 
 def test_an_address_that_outlived_its_server_is_ignored_whoever_answers_there_now(folder, server, up):
