@@ -3,6 +3,7 @@
 set -eu
 here=$(dirname "$0")
 ragloop=${RAGLOOP_BIN:-ragloop}
+export RAGLOOP_HOME="${RAGLOOP_HOME:-.ragloop-demo}"
 
 step() { printf '\n\033[1m%s\033[0m\n' "$1"; }
 [ -t 1 ] || step() { printf '\n== %s\n' "$1"; }
@@ -24,10 +25,15 @@ step "5. A question that the company's own words never use"
 "$ragloop" ask "what happens to my service plan when I sell the house" --collection handbook
 
 step "Where to look next"
+demo="RAGLOOP_HOME=$RAGLOOP_HOME $ragloop"
 cat <<TXT
-  RAGLOOP_HOME=$RAGLOOP_HOME holds all of it, sealed; the same commands work on your own documents:
-  $ragloop ingest YOUR_FOLDER        $ragloop pairs import QUESTIONS.jsonl        $ragloop retrain
-  $ragloop releases rollback --collection handbook      what served before, at once
-  $ragloop evaluate --collection handbook               figures by origin and type of question
-  tensorboard --logdir $RAGLOOP_HOME/artifacts/embedder    how the training went
+  $RAGLOOP_HOME holds all of it, sealed:
+  $demo evaluate --collection handbook              # figures by origin and type of question
+  $demo releases rollback --collection handbook     # what served before, at once
+  ${ragloop%ragloop}tensorboard --logdir $RAGLOOP_HOME/artifacts/embedder    # how the training went
+
+  The same with your own documents, in a home of their own:
+  $ragloop ingest YOUR_FOLDER
+  $ragloop pairs import QUESTIONS.jsonl
+  $ragloop retrain
 TXT

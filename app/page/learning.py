@@ -34,7 +34,10 @@ def _show_feedback(waiting: Json) -> None:
     needed = max(threshold - count, 0)
     st.progress(min(count / threshold, 1.0), f"{count} of {threshold} reactions are new")
     if needed:
-        st.caption(f"{needed} more start a retraining by themselves, where `ragloop up` runs; so does the night.")
+        st.caption(
+            f"{needed} more start a retraining by themselves, where `ragloop up` runs; so does the night. At most 10 "
+            "of one person count; all who share a key and give no name are one person."
+        )
     else:
         st.caption("Enough for a retraining: it starts by itself where `ragloop up` runs.")
 

@@ -7,6 +7,7 @@ import pytest
 from app.api.retrainings import RunState
 from app.page import retraining
 from app.page.client import Api
+from rag.feedback.claims import MOST_OF_ONE
 from tests.app.api.conftest import Workers, add_documents, open_space, serving
 from tests.app.page.conftest import Visit, plain
 
@@ -59,7 +60,8 @@ def test_a_thumb_is_counted(town, learning):
     visit.page.feedback(key=f"thumb-{answer['id']}").set_value(0).run()
     visit.go_to("learning")
     assert any("1 of 3" in each.proto.text for each in visit.page.progress)
-    assert any("2 more start a retraining" in text for text in visit.markdown)
+    (missing,) = [text for text in visit.markdown if "2 more start a retraining" in text]
+    assert f"At most {MOST_OF_ONE} of one person count" in missing
     assert QUESTION in visit.texts, "what was answered wrongly is to be documented"
     visit.go_to("")
     assert answer["text"] in visit.texts, "the conversation is still there"
