@@ -1,6 +1,6 @@
 """Whether the loop gets better by what people ask and say: simulated users, round by round, through the API.
 
-    python benchmarks/closed_loop.py --home FOLDER [--arms loop,untouched,ungated,hostile] [--json OUT] [--picture OUT]
+    python benchmarks/closed_loop.py --home FOLDER [--arms loop,unheard] [--json OUT] [--picture OUT]    # or all arms
     python benchmarks/closed_loop.py --results OUT --picture OUT    # the same tables and picture again, nothing asked
 
 Users ask the questions of covidqa's train.jsonl (RAGLOOP_BENCH_DATA), a share in each round, and react by whether what
@@ -12,7 +12,8 @@ team had labelled questions before it began: they alone judge inside the loop, a
 give the gate some 260 questions of 24 articles. Others validate. Of articles that judge or are held out nothing is
 learned, not even from questions written from them; those of dev.jsonl are like any that nobody has asked about yet:
 questions are written from them. Arms begin with the same release and hear the same people: "untouched" never retrains,
-"ungated" promotes whatever comes out, in "hostile" a tenth of the users do harm.
+"unheard" retrains without anybody's reactions, "ungated" promotes whatever comes out, in "hostile" a tenth of the users
+do harm.
 
 A run that is killed goes on with the round that it was in. A round takes about 6 minutes on two cores that are free.
 Exits with 1, and says why, if hit@5 does not rise for certain in "loop" and in "hostile", or a gate let through what
@@ -58,16 +59,19 @@ class Arm(NamedTuple):
 
     retrains: bool = True
     gated: bool = True
+    heard: bool = True
+    """Whether what people say reaches the API."""
     hostile: float = 0.0
 
     @property
     def rises(self) -> bool:
         """Whether it is to end better than it began."""
-        return self.retrains and self.gated
+        return self.retrains and self.gated and self.heard
 
 
 ARMS = {
     "loop": Arm(),
+    "unheard": Arm(heard=False),
     "untouched": Arm(retrains=False),
     "ungated": Arm(gated=False),
     "hostile": Arm(hostile=HOSTILE),
@@ -121,7 +125,7 @@ def run_arm(name: str, home: Home, plan: Plan, results: Results, keep: Callable[
         for number, questions in enumerate(plan.rounds[done:], start=done + 1):
             home.keep(number)
             began = time.monotonic()
-            right = ask_and_react(server, questions, ARMS[name].hostile)
+            right = ask_and_react(server, questions, ARMS[name])
             verdict = retrained(home, ARMS[name]) if ARMS[name].retrains else ""
             minutes = (time.monotonic() - began) / 60
             before = results.arm(name)[-1]
@@ -133,15 +137,15 @@ def run_arm(name: str, home: Home, plan: Plan, results: Results, keep: Callable[
             said(f"{name}, round {number}: {right} of {len(questions)} right, {minutes:.1f} min; {verdict}")
 
 
-def ask_and_react(server: Server, questions: list[Question], hostile: float) -> int:
+def ask_and_react(server: Server, questions: list[Question], arm: Arm) -> int:
     """Ask the questions of a round in turn, tell the API what people say, and return how many answers were right."""
     right = 0
     with httpx.Client(base_url=server.url, headers=server.headers, timeout=120) as client:
-        for user, question in asked_by(questions, people(USERS, hostile)):
+        for user, question in asked_by(questions, people(USERS, arm.hostile)):
             body = {"question": question.text, "collection": COLLECTION, "user": user.name}
             answer = _posted(client, "/ask", body)
             right += answers(answer, question)
-            for reaction in user.react(question, answer):
+            for reaction in user.react(question, answer) if arm.heard else ():
                 _posted(client, "/feedback", reaction.body(answer["id"], user.name))
     return right
 

@@ -12,7 +12,13 @@ from rag.evaluation.pictures import DPI, GAINED, GRAY, INK, LOST, RULE
 from .plan import DEV, HELD_OUT
 from .results import METRICS, Results
 
-STYLES = {"loop": (GAINED, "D"), "untouched": (GRAY, "o"), "ungated": (LOST, "s"), "hostile": ("#009e73", "^")}
+STYLES = {
+    "loop": (GAINED, "D"),
+    "unheard": ("#cc79a7", "v"),
+    "untouched": (GRAY, "o"),
+    "ungated": (LOST, "s"),
+    "hostile": ("#009e73", "^"),
+}
 """Colour and marker of each arm."""
 PANELS = {DEV: "Articles of dev.jsonl", HELD_OUT: "Held-out articles of train.jsonl"}
 
