@@ -132,8 +132,9 @@ def _explained(kind: TaskRunnerKind, address: str | None, what: str) -> Iterator
         yield
     except OSError as error:
         where = f"the {kind} cluster at {address}" if address else f"a temporary {kind} cluster on this machine"
+        told = str(error).strip() or type(error).__name__
         raise ConfigError(
-            f"{where} {what} ({str(error) or type(error).__name__}): start it, correct RAGLOOP_TASK_RUNNER_ADDRESS, or "
+            f"{where} {what} ({told.splitlines()[-1]}): start it, correct RAGLOOP_TASK_RUNNER_ADDRESS, or "
             "set RAGLOOP_TASK_RUNNER=threads"
         ) from error
 
