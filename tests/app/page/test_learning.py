@@ -8,7 +8,9 @@ from app.api.retrainings import RunState
 from app.page import retraining
 from app.page.client import Api
 from rag.feedback.claims import MOST_OF_ONE
+from rag.releases import holds_all_documents
 from tests.app.api.conftest import Workers, add_documents, open_space, serving
+from tests.app.api.test_streams import until
 from tests.app.page.conftest import Visit, plain
 
 QUESTION = "What is the weathercock of the town hall?"
@@ -126,6 +128,7 @@ def test_a_collection_that_has_learned_nothing_says_what_to_do_first(tmp_path, m
 
 def test_production_changes_only_at_the_second_click(town, learning):
     first, second = sorted(states(town))
+    registry = town.space.registry
     visit = learning("admin")
     visit.click(f"Promote release {first}")
     assert any("Sure?" in each.value for each in visit.page.warning)
@@ -133,8 +136,9 @@ def test_production_changes_only_at_the_second_click(town, learning):
     assert states(town)[second] == "production"
     visit.click(f"Promote release {first}")
     visit.click(f"Yes, promote release {first}")
-    assert states(town)[first] == "production"
     assert any(f"Release {first} serves now" in text.replace("\\", "") for text in visit.markdown)
+    until(lambda: holds_all_documents(town.space, registry.production("default")))
+    assert registry.production("default").parent_id == first, "its models, over the documents as they stand"
     visit.click("Roll back")
     visit.click("Yes, roll back")
     assert states(town)[second] == "production"
@@ -147,10 +151,10 @@ def test_a_trainer_is_told_what_promoting_takes_instead_of_a_button(learning):
 
 
 def test_a_release_says_at_full_length_why_it_was_made(town, learning):
-    (newest, _) = reversed(town.space.registry.list("default"))
+    serves = town.space.registry.production("default")
     visit = learning("trainer")
-    assert newest.reason in visit.texts
-    assert any(text.startswith(f"**Release {newest.id}**, production") for text in visit.markdown)
+    assert serves.reason in visit.texts
+    assert any(text.startswith(f"**Release {serves.id}**, production") for text in visit.markdown)
 
 
 def test_a_retraining_that_no_worker_takes_says_where_workers_run(town, learning):
