@@ -60,8 +60,9 @@ def start(collection: CollectionName, what: Start, caller: CollectionAdmin) -> E
         deciding = config.experiments.model_copy(update={"outcome": what.outcome})
         config = config.model_copy(update={"experiments": deciding})
     variant = what.change if what.change and what.release is None else str(what.release)
-    begun = service.space, service.engines, collection, variant, config
-    return start_experiment(*begun, what.name, what.share, what.despite_floor)
+    return start_experiment(
+        service.space, service.engines, collection, variant, config, what.name, what.share, what.despite_floor
+    )
 
 
 @routes.get("/{experiment_id:int}")

@@ -174,7 +174,7 @@ class Uploads:
             for row in rows:
                 now = session.get(UploadRow, row.id)
                 if now is None or now.finished_at is not None:
-                    continue  # its document was deleted meanwhile
+                    continue  # it was refused, or its document deleted meanwhile
                 now.state, now.reason = state, reason
                 now.finished_at = utc_now() if state not in UNREAD else None
 

@@ -58,7 +58,8 @@ def evaluation_artifact(
         with footprint() as taken:
             retriever = opened()
             answered, left_out = evaluate_retrieval(retriever, pairs)
-        unanswered = still_unanswerable(load_unanswerable(store, unanswerable), retriever.index.chunks)
+        left = still_unanswerable(load_unanswerable(store, unanswerable), retriever.index.chunks)
+        unanswered = {space.sealer.fingerprint(question): question for question in left}
         found = {question.id for question in answered}
         others = [pair for pair in pairs if pair.id in found][:_ANSWERABLE]
         report = EvaluationReport(

@@ -44,7 +44,7 @@ class Refusals(BaseModel):
     wrongly: int = Field(0, ge=0)
     """Of those, refused."""
     unanswerable_refused: dict[str, bool] = {}
-    """Whether each question that nothing answers was refused, by its digest; empty where that is not kept."""
+    """Whether each question that nothing answers was refused, by its fingerprint; empty where that is not kept."""
     others_refused: dict[str, bool] = {}
     """Whether each of the others was, by its id."""
 

@@ -1,6 +1,6 @@
 """Questions that no document answers, written without a language model, and how many of them a release refuses."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
@@ -13,7 +13,6 @@ from rag.evaluation.report import Refusals
 from rag.pairs.artifact import load_pairs
 from rag.pairs.pair import QueryPair, Split
 from storage.artifacts import ArtifactRef, ArtifactStore, Draft
-from storage.recipes import digest_json
 
 if TYPE_CHECKING:
     from rag.retrieval.retriever import Retriever
@@ -89,10 +88,15 @@ def still_unanswerable(questions: Sequence[str], chunks: Sequence[Chunk]) -> tup
 
 
 def refusals(
-    retriever: "Retriever", questions: Sequence[str], answerable: Sequence[QueryPair], threshold: float, n_passages: int
+    retriever: "Retriever",
+    questions: Mapping[str, str],
+    answerable: Sequence[QueryPair],
+    threshold: float,
+    n_passages: int,
 ) -> Refusals | None:
     """Return how many of these questions are refused before anybody speaks, as an engine does; None without any.
 
+    :param questions: what nothing answers, by an id that is kept with whether it was refused.
     :param answerable: others, which should not be.
     :param threshold: the evidence under which the documents do not answer; see `threshold_of`.
     :param n_passages: that an answer is made from.
@@ -105,7 +109,7 @@ def refusals(
         return None
     evidence = Evidence(retriever, Rarity(retriever.index))
     anchors = [pair.anchor for pair in answerable]
-    asked = tqdm([*questions, *anchors], desc="asking what nothing answers", delay=2, disable=None)
+    asked = tqdm([*questions.values(), *anchors], desc="asking what nothing answers", delay=2, disable=None)
     refused = [
         evidence.of(question, retriever.search(Query(id=str(place), question=question), n_passages)) < threshold
         for place, question in enumerate(asked)
@@ -116,6 +120,6 @@ def refusals(
         refused=sum(rightly),
         answerable=len(answerable),
         wrongly=sum(wrongly),
-        unanswerable_refused=dict(zip(map(digest_json, questions), rightly, strict=True)),
+        unanswerable_refused=dict(zip(questions, rightly, strict=True)),
         others_refused=dict(zip((pair.id for pair in answerable), wrongly, strict=True)),
     )

@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from rag.evaluation.artifact import evaluation_artifact, load_report
+from rag.evaluation.unanswerable import load_unanswerable, unanswerable_artifact
+from tests.rag.evaluation.asked_company import CONFIG
+
 ROOT = Path(__file__).parents[3]
 ASK_TWICE = """
 import sys
@@ -35,3 +39,11 @@ def test_who_is_asked_first_in_a_process_seems_no_larger(asked_company):
     )
     first, second = map(int, done.stdout.split())
     assert first / 1.5 < second < 1.5 * first
+
+
+def test_nobody_without_the_key_can_test_a_guess_at_what_was_asked(asked_company):
+    space, evaluation_set = asked_company
+    release = space.registry.production("default")
+    report = load_report(space.artifacts, evaluation_artifact(space, release, evaluation_set, CONFIG))
+    asked = load_unanswerable(space.artifacts, unanswerable_artifact(space.artifacts, evaluation_set, CONFIG))
+    assert report.refusals.unanswerable_refused.keys() == {space.sealer.fingerprint(each) for each in asked}

@@ -9,6 +9,7 @@ from rag.answering.answer import Done, Question, Way
 from rag.answering.prompts import NOT_IN_DOCUMENTS
 from rag.chat.serving import register_chat_model
 from rag.config import ExperimentConfig, GeneratorKind
+from rag.experiments.experiment import get_experiment, stop
 from rag.experiments.trials import Trials
 from rag.experiments.variants import Change, start_experiment
 from rag.feedback.recording import record_feedback
@@ -62,6 +63,15 @@ def trying(space, variant=None, config=NO_RAILS, share=0.5, **answering):
         if variant is not None:
             start_experiment(space, engines, "default", variant, with_experiments(config), share=share)
         yield Trials(space, engines, fresh_s=0)
+
+
+def serve(space, trials_of):
+    """Let what an experiment's variant was made of serve, by hand."""
+    with trying(space, trials_of):
+        pass
+    made = get_experiment(space.database, "default")
+    stop(space.database, "default", None, "only to have it made")
+    return space.registry.promote("default", made.variant_id, "by hand")
 
 
 def ask(trials, text, user, **more):

@@ -1,17 +1,14 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event
-from sqlmodel import Session, select
+from sqlmodel import select
 
 from rag.answering.answer import Way
-from rag.answering.manner import Manner
 from rag.chat.serving import register_chat_model
 from rag.config import ExperimentConfig, GeneratorKind, Harm, Outcome
 from rag.deletion import delete_document
 from rag.errors import ConfigError
 from rag.experiments.experiment import (
-    ExperimentRefused,
     ExperimentState,
     UnreadableExperiment,
     get_experiment,
@@ -24,11 +21,11 @@ from rag.experiments.experiment import (
 )
 from rag.experiments.look import Finding
 from rag.experiments.outcomes import look_at
-from rag.experiments.settling import _settled, looked, settle
+from rag.experiments.settling import looked, settle
 from rag.feedback.signals import FeedbackKind
 from storage.columns import utc_now
 from storage.registry import ReleaseState
-from storage.tables import ExperimentRow, ExposureRow
+from storage.tables import ExperimentRow
 from tests.rag.answering.shop import SMOKE, add
 from tests.rag.chat.tiny import save_tiny_chat, stored
 from tests.rag.experiments.shop import (
@@ -43,6 +40,7 @@ from tests.rag.experiments.shop import (
     judge,
     later,
     say,
+    serve,
     trying,
 )
 
@@ -59,15 +57,6 @@ def let_users_ask(space, trials, n, questions=(OPENS, BREAD), settled_at=None):
         if i % 10 == 9 and settle(space.database, settled_at or later()):
             return i + 1
     return n
-
-
-def serve(space, trials_of):
-    """Let what an experiment's variant was made of serve, by hand."""
-    with trying(space, trials_of):
-        pass
-    made = get_experiment(space.database, "default")
-    stop(space.database, "default", None, "only to have it made")
-    return space.registry.promote("default", made.variant_id, "by hand")
 
 
 def test_a_variant_that_is_better_wins_and_serves(space):
@@ -225,45 +214,6 @@ def test_it_ends_when_its_variant_is_withdrawn(space, tmp_path):
     assert (ended.state, ended.reason) == (ExperimentState.STOPPED, f"release {variant.id} was withdrawn")
 
 
-def test_a_winner_whose_promoter_was_killed_is_a_winner_all_the_same(space):
-    serve(space, FROM_MEMORY)
-    with trying(space, FROM_PASSAGES) as trials:
-        for i in range(60):
-            judge(space, ask(trials, BREAD, f"user-{i}"))
-    experiment = get_experiment(space.database, "default")
-    now = later()
-    seen = look_at(space.database, experiment, now)
-    assert seen.finding is Finding.WINNER
-    assert keep_look(space.database, experiment, seen)
-    assert keep_look(space.database, experiment, look_at(space.database, experiment, utc_now()))  # by somebody slower
-    space.registry.promote("default", experiment.variant_id, "the winner")
-    ended = _settled(space.database, experiment, now)  # by somebody who read of it before there was a winner
-    assert (ended.state, ended.reason) == (ExperimentState.PROMOTED, seen.reason)
-    assert _settled(space.database, experiment, now) is None
-    with pytest.raises(ExperimentRefused, match=r"has ended already \(winner: "):
-        stop(space.database, "default", None, "too late")
-
-
-def test_what_was_found_first_is_what_it_ends_by(space):
-    """A winner of one who did not live to promote it, whose users have changed their minds since."""
-    serve(space, FROM_MEMORY)
-    with trying(space, FROM_PASSAGES) as trials:
-        for i in range(60):
-            judge(space, ask(trials, BREAD, f"user-{i}"))
-    experiment, now = get_experiment(space.database, "default"), later()
-    seen = look_at(space.database, experiment, now)
-    keep_look(space.database, experiment, seen)
-    with pytest.raises(ExperimentRefused, match="has found a winner, which is being promoted"):
-        stop(space.database, "default", None, "too late")
-    with space.database.session() as session:
-        for shown in session.exec(select(ExposureRow)):
-            shown.satisfaction = 1 - shown.satisfaction
-    assert look_at(space.database, experiment, now).finding is Finding.LOSER
-    (ended,) = settle(space.database, now)
-    assert (ended.state, ended.finding, ended.reason) == (ExperimentState.PROMOTED, Finding.WINNER, seen.reason)
-    assert space.registry.production("default").id == experiment.variant_id
-
-
 def test_a_variant_that_was_made_for_an_experiment_is_kept_out_with_its_end(space):
     with trying(space, FROM_MEMORY):
         stopped = stop(space.database, "default", None, "enough")
@@ -327,17 +277,6 @@ def test_silence_that_differs_by_side_makes_no_winner(space):
     assert "not proven whatever is true of the others" in seen.reason
 
 
-def test_once_stopped_by_hand_nothing_is_promoted(space):
-    serve(space, FROM_MEMORY)
-    with trying(space, FROM_PASSAGES) as trials:
-        for i in range(60):
-            judge(space, ask(trials, BREAD, f"user-{i}"))
-    experiment = get_experiment(space.database, "default")
-    stop(space.database, "default", None, "by hand")
-    assert _settled(space.database, experiment, later()) is None  # by somebody who read of it before
-    assert space.registry.production("default").id == experiment.control_id
-
-
 def test_what_was_seen_a_short_while_ago_is_not_looked_up_again(space):
     with trying(space, NOTHING_ELSE) as trials:
         judge(space, ask(trials, OPENS, "somebody"))
@@ -367,24 +306,6 @@ def test_an_experiment_of_another_version_keeps_nothing_else_from_going_on(space
     with space.database.session() as session:
         session.exec(select(ExperimentRow)).one().state = ExperimentState.STOPPED
     assert untold(space.database) == []
-
-
-def test_a_winner_is_promoted_with_the_documents_that_came_just_then(space):
-    serve(space, FROM_MEMORY)
-    with trying(space, FROM_PASSAGES) as trials:
-        for i in range(60):
-            judge(space, ask(trials, BREAD, f"user-{i}"))
-    kiosk = {"kiosk.txt": "The kiosk opens at nine and sells newspapers."}
-    event.listen(Session, "after_commit", lambda _: add(space, space.home, kiosk), once=True)
-    assert settle(space.database, later()) == []
-    found, refreshed = get_experiment(space.database, "default"), space.registry.production("default")
-    assert (found.state, found.finding) == (ExperimentState.RUNNING, Finding.WINNER)
-    assert refreshed.id not in (found.control_id, found.variant_id)
-    assert settle(space.database, later()) == []
-    (ended,) = settle(space.database, later())
-    production = space.registry.production("default")
-    assert (ended.state, ended.variant_id) == (ExperimentState.PROMOTED, production.id)
-    assert (production.index, Manner.of(production).way) == (refreshed.index, Way.RAG)
 
 
 def test_the_end_is_told_once(space):
