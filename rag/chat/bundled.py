@@ -11,6 +11,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from rag.config import ChatTrainingConfig
+from rag.loading import one_at_a_time
 
 USER, ASSISTANT, END, PAD = "<|user|>", "<|assistant|>", "<|end|>", "<|pad|>"
 NO_FACT = "<|none|>"
@@ -77,6 +78,7 @@ def bundled_config(tokenizer: Any, config: ChatTrainingConfig) -> GPT2Config:
     )
 
 
+@one_at_a_time
 def bundled_model(build: GPT2Config, seed: int) -> GPT2LMHeadModel:
     """Return a model of random weights."""
     torch.manual_seed(seed)

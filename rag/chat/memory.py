@@ -9,6 +9,7 @@ from transformers.pytorch_utils import Conv1D
 from rag.config import ChatMethod, ChatTrainingConfig
 from rag.config.chat import BUNDLED
 from rag.errors import OutOfMemory
+from rag.loading import one_at_a_time
 
 _FLOAT, _ADAM, _NF4, _CAST = 4, 8, 0.53, 2
 """Bytes for each weight or its gradient, for its optimizer state, in 4 bit with its share of the scales, and for the
@@ -22,6 +23,7 @@ KERNELS = 256 << 20
 """Bytes that a card's kernels and their workspaces take."""
 
 
+@one_at_a_time
 def memory_needed(architecture: Any, config: ChatTrainingConfig, at_a_time: int = 1) -> int:
     """Return about how many bytes of a card the training takes with so many sequences at a time.
 

@@ -26,6 +26,7 @@ from rag.llm.causal import (
 )
 from rag.llm.chat_template import rendered
 from rag.llm.protocol import TooLarge, Transient
+from rag.loading import one_at_a_time
 from rag.training.batch_size import is_out_of_memory
 
 logger = logging.getLogger(__name__)
@@ -161,6 +162,7 @@ def _base_of(adapter: Path) -> str:
     return folder
 
 
+@one_at_a_time
 def _adapted(weights: Any, folder: Path, n_tokens: int) -> Any:
     """Return a model with an adapter over it, and rows for the tokens that were added to its vocabulary."""
     from peft import PeftModel

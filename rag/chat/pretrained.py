@@ -14,6 +14,7 @@ from rag.errors import ConfigError
 from rag.hub_base import fetching
 from rag.llm.causal import UNLOADABLE, load_tokenizer, model_folder
 from rag.llm.chat_template import INSTRUCT
+from rag.loading import one_at_a_time
 from rag.training.batch_size import is_out_of_memory
 
 T = TypeVar("T")
@@ -52,6 +53,7 @@ def pretrained_config(folder: str) -> Any:
     return _loaded(folder, lambda: AutoConfig.from_pretrained(folder, local_files_only=True))
 
 
+@one_at_a_time
 def pretrained_model(folder: str, source: str, tokenizer: Any, config: ChatTrainingConfig) -> Any:
     """Return the model of a folder, which was had from `source`, with those weights to train that the method trains.
 

@@ -8,8 +8,10 @@ from transformers import AutoModelForCausalLM
 from rag.config import ChatTrainingConfig
 from rag.embedding.encoder import native_bf16_cpu
 from rag.llm.causal import nf4
+from rag.loading import one_at_a_time
 
 
+@one_at_a_time
 def load_quantized(folder: str) -> Any:
     """Return the model of a folder with its linear layers in nf4, ready for adapters: all else is frozen, in float32.
 

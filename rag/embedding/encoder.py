@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from rag.embedding.vector_cache import VectorCache
 from rag.embedding.vectors import Vectors
+from rag.loading import one_at_a_time
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -174,6 +175,7 @@ def fitting_engine(wanted: str) -> str:
     return wanted if wanted != "auto" else ("openvino-bf16" if native_bf16_cpu() else "torch")
 
 
+@one_at_a_time
 def load_sentence_transformer(folder: Path, query_prompt: str) -> "SentenceTransformer":
     """Load a model folder on the best device, with the prompt that its queries get."""
     import torch

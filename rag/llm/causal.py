@@ -23,6 +23,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from rag.llm.protocol import TooLarge, Transient
+from rag.loading import one_at_a_time
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ def load_tokenizer(folder: str) -> Any:
     return tokenizer
 
 
+@one_at_a_time
 def load_weights(folder: str, in_4_bit: bool = True) -> Any:
     """Return the model of a folder, ready to generate: on a card, there `in_4_bit` (nf4) if wanted; plain on a CPU.
 

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from transformers.utils.logging import disable_progress_bar
 
 from rag.embedding.encoder import native_bf16_cpu
+from rag.loading import one_at_a_time
 from rag.reranking.reranker import NearestWindows
 from rag.retrieval.lexical import Scores
 
 
+@one_at_a_time
 def load_cross_encoder(folder: Path, max_seq_length: int | None = None) -> Any:
     """Load sentence-transformers' CrossEncoder on the best device, in full precision, as training wants it."""
     disable_progress_bar()
