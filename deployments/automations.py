@@ -113,6 +113,20 @@ def ensure_automations(client: SyncPrefectClient, wanted: Iterable[AutomationCor
     return lines
 
 
+def drop_other_automations(client: SyncPrefectClient, wanted: Iterable[AutomationCore]) -> list[str]:
+    """Remove whatever has the name of one of these and is not it; return a line for each.
+
+    A server keeps the automation of a deployment that was deleted.
+    """
+    lines = []
+    for each in wanted:
+        for found in client.read_automations_by_name(each.name):
+            if _differences(each, found):
+                client.delete_automation(found.id)
+                lines.append(f"automation {each.name!r}: another of that name removed")
+    return lines
+
+
 def automation_differences(client: SyncPrefectClient, wanted: Iterable[AutomationCore]) -> list[str]:
     """Return a line for each automation that is not as it should be."""
     lines = []

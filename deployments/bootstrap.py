@@ -7,7 +7,13 @@ import tempfile
 
 from prefect.client.orchestration import SyncPrefectClient
 
-from deployments.automations import NIGHTLY_AWAITED, RETRAIN, automation_differences, ensure_automations
+from deployments.automations import (
+    NIGHTLY_AWAITED,
+    RETRAIN,
+    automation_differences,
+    drop_other_automations,
+    ensure_automations,
+)
 from deployments.declaration import PREFECT_FILE, declared_deployments, read_declaration
 from deployments.drift import declared_automations, deployed, deployment_differences
 from deployments.events import related_deployment, send_event
@@ -40,7 +46,8 @@ def bootstrap(pool_type: str = "process") -> list[str]:
             _deploy()
             _drop_other_schedules(client)
             lines += [f"{line}; deployed" for line in changes]
-        _, automations = declared_automations(deployed(client))
+        triggers, automations = declared_automations(deployed(client))
+        lines += drop_other_automations(client, triggers)
         lines += ensure_automations(client, automations)
         _await_nightly(client)
     return lines

@@ -63,12 +63,15 @@ def test_what_was_changed_on_the_server_is_named_and_mended(client):
 
 def test_what_is_missing_is_named_and_made(client):
     client.delete_deployment(client.read_deployment_by_name("synthesize/synthesize").id)
+    client.delete_deployment(client.read_deployment_by_name("retrain/retrain").id)
     client.delete_work_pool("gpu")
     found = differences()
     assert "deployment synthesize/synthesize: missing" in found
+    assert "deployment retrain/retrain: missing" in found
     assert "pool gpu: missing" in found
-    bootstrap()
+    assert "automation 'ragloop: retrain on feedback': another of that name removed" in bootstrap()
     assert differences() == []
+    assert bootstrap() == []
 
 
 def test_a_schedule_that_is_not_declared_is_named_and_removed(client):
