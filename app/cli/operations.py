@@ -137,7 +137,7 @@ def deploy(
 
 @commands.command()
 def sweep(as_json: AsJson = False) -> None:
-    """Finish deletions that were killed, send wake-ups that wait, watch silent runs; `ragloop up` does it by itself."""
+    """Finish deletions, end decided experiments, send wake-ups, watch silent runs; `ragloop up` does it by itself."""
     import dataclasses
 
     from app.cli.ephemeral import use_running_server
