@@ -1,8 +1,10 @@
 """The Prefect server for runs in this process: the one that is named, the home's own, or a temporary one."""
 
 import os
+import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from deployments.address import running_server
 from deployments.environment import settle_environment
@@ -37,7 +39,17 @@ def _start_server(home: Path) -> None:
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "90")
     from prefect.server.api.server import SubprocessASGIServer
 
-    server = SubprocessASGIServer()
+    class Temporary(SubprocessASGIServer):
+        """Deaf to Ctrl-C, which a terminal sends to all of its processes: this one ends its run there, and it then."""
+
+        def _run_uvicorn_command(self) -> subprocess.Popen[Any]:
+            heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                return super()._run_uvicorn_command()
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, heard)
+
+    server = Temporary()
     try:
         server.start()
     except RuntimeError as error:

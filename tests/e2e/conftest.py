@@ -42,10 +42,15 @@ class Ragloop:
         return [sys.executable, "-m", "app.cli", *map(str, arguments)]
 
     def start(self, *arguments, **environment):
-        """Start it in the background, with its output in a file."""
+        """Start it in the background, in a session of its own, with its output in a file."""
         with (self.folder / "background.log").open("wb") as log:
             return subprocess.Popen(
-                self.command(*arguments), cwd=ROOT, env=self.environment | environment, stdout=log, stderr=log
+                self.command(*arguments),
+                cwd=ROOT,
+                env=self.environment | environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def __call__(self, *arguments, **environment):

@@ -17,24 +17,32 @@ TOO_LONG_S = 300
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory):
     """A home whose retraining was killed right after its first checkpoint."""
-    ragloop = Ragloop(tmp_path_factory.mktemp("killed"))
-    ragloop.ok("ingest", write_company(ragloop.folder / "documents"))
-    ragloop.ok("pairs", "import", write_questions(ragloop.folder / "questions.jsonl"))
+    ragloop = _company(tmp_path_factory.mktemp("killed"))
     before = ragloop.ok("releases", "show", "production", "--json")
     process = ragloop.start("retrain")
-    server_pid = None
     try:
-        checkpoint = None
-        end = time.monotonic() + TOO_LONG_S
-        while checkpoint is None and process.poll() is None and time.monotonic() < end:
-            checkpoint = next(ragloop.home.rglob("checkpoint-*/trainer_state.json"), None)
-            time.sleep(0.02)
+        _await_checkpoint(ragloop, process)
         server_pid = _server_of(process.pid)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    assert checkpoint is not None, (ragloop.folder / "background.log").read_text()
     return ragloop, before, server_pid
+
+
+def _company(folder):
+    ragloop = Ragloop(folder)
+    ragloop.ok("ingest", write_company(ragloop.folder / "documents"))
+    ragloop.ok("pairs", "import", write_questions(ragloop.folder / "questions.jsonl"))
+    return ragloop
+
+
+def _await_checkpoint(ragloop, process):
+    checkpoint = None
+    end = time.monotonic() + TOO_LONG_S
+    while checkpoint is None and process.poll() is None and time.monotonic() < end:
+        checkpoint = next(ragloop.home.rglob("checkpoint-*/trainer_state.json"), None)
+        time.sleep(0.02)
+    assert checkpoint is not None, (ragloop.folder / "background.log").read_text()
 
 
 def _server_of(pid):
@@ -66,6 +74,22 @@ def test_the_killed_run_leaves_no_server_behind(killed):
 def _is_zombie(pid):
     told = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return told.stdout.strip().startswith("Z")
+
+
+def test_ctrl_c_in_a_terminal_ends_a_run_at_once_and_keeps_its_checkpoint(tmp_path):
+    """A terminal sends it to all processes of the command: to the temporary server too."""
+    ragloop = _company(tmp_path)
+    process = ragloop.start("retrain")
+    try:
+        _await_checkpoint(ragloop, process)
+        os.killpg(process.pid, signal.SIGINT)
+        code = process.wait(TOO_LONG_S)
+    finally:
+        process.kill()
+        process.wait()
+    said = (ragloop.folder / "background.log").read_text()
+    assert (code, "Traceback" in said) == (130, False), said
+    assert list(ragloop.home.rglob("checkpoint-*/trainer_state.json"))
 
 
 def test_the_next_run_goes_on_from_the_checkpoint_and_finishes(killed):
