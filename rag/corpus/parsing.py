@@ -1,10 +1,11 @@
 """Extraction of many files. Parsers run in processes: one that hangs, crashes or eats memory costs one file."""
 
 import logging
-import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import TimeoutError as Overtime
+from multiprocessing.context import SpawnContext
+from multiprocessing.synchronize import RLock
 from typing import Any, TypeVar
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
@@ -52,6 +53,21 @@ def extract_all(
             yield _finish(*waiting.popleft(), timeout_s)
 
 
+class _KeptLocks(SpawnContext):
+    """Keeps the locks it made as long as itself.
+
+    The pool drops its own before it ends its workers: one that has only just begun would end in a traceback.
+    """
+
+    def __init__(self) -> None:
+        self._locks: list[RLock] = []
+
+    def RLock(self) -> RLock:
+        lock = super().RLock()
+        self._locks.append(lock)
+        return lock
+
+
 class _Workers:
     """A pool that is only started by the first file that needs it, and is killed at the end whatever happens."""
 
@@ -62,7 +78,7 @@ class _Workers:
     def schedule(self, function: Callable[..., Any], *args: object) -> "ProcessFuture[Any]":
         workers, timeout_s, memory_bytes = self._settings
         if self._pool is None:
-            context = multiprocessing.get_context("spawn")
+            context: Any = _KeptLocks()
             self._pool = ProcessPool(workers, initializer=_bind_worker, initargs=(memory_bytes,), context=context)
         return self._pool.schedule(function, args=args, timeout=timeout_s)
 

@@ -70,6 +70,13 @@ def test_every_way_a_worker_ends_is_one_refusal(function, argument, reason):
         raise outcome
 
 
+def test_workers_that_begin_when_all_is_read_say_nothing(capfd):
+    for _ in range(3):
+        [(name, outcome)] = extract_all([("torn.docx", b"no zip")], workers=16)
+        assert name in str(outcome)
+    assert capfd.readouterr().err == ""
+
+
 def test_stopping_early_leaves_no_worker_behind(make_pdf):
     before = set(multiprocessing.active_children())
     outcomes = extract_all([(f"{number}.pdf", make_pdf([["text"]])) for number in range(5)])
