@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -34,6 +35,7 @@ BATCH_TOKENS = 512
 NEIGHBOURS = 10
 
 _NETWORK, _TOKENIZER = "network.xml", "tokenizer.json"
+_beginning = Lock()
 
 
 class Fidelity(NamedTuple):
@@ -237,13 +239,18 @@ def _require(package: str) -> None:
         raise ConfigError(f"encoding.engine needs {package}, which is not installed: pip install '{name}'")
 
 
-@cache
 def _core() -> Any:
-    """Return the process's engine, which is never freed.
+    """Return the process's engine, the only one, which is never freed.
 
     It gives the thread that it begins in a signal stack. Freed in another thread (garbage is collected in any), it
     would take the memory away and leave the stack in use, and the next signal would kill the process.
     """
+    with _beginning:
+        return _begun()
+
+
+@cache
+def _begun() -> Any:
     return _openvino().Core()
 
 

@@ -94,6 +94,35 @@ os.kill(os.getpid(), signal.SIGTERM)
     assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
 
 
+def test_threads_that_begin_it_at_once_leave_signals_harmless():
+    """A second engine would be freed, and its thread's signal stack with it."""
+    script = """
+import signal, threading, time
+import rag
+from rag.embedding.openvino import _core
+signal.signal(signal.SIGUSR1, lambda *_: print("handled"))
+start, begun, ended, engines = threading.Barrier(2), threading.Barrier(3), threading.Event(), []
+def begin():
+    start.wait()
+    engines.append(_core())
+    engines[-1].get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    begun.wait()
+    ended.wait()
+threads = [threading.Thread(target=begin) for _ in range(2)]
+for thread in threads:
+    thread.start()
+begun.wait()
+engines.clear()
+for thread in threads:
+    signal.pthread_kill(thread.ident, signal.SIGUSR1)
+time.sleep(1)
+ended.set()
+"""
+    done = subprocess.run([sys.executable, "-c", script], env=ENVIRONMENT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "handled" in done.stdout
+
+
 def test_fidelity_counts_the_neighbours_that_stay():
     rng = np.random.default_rng(1)
     vectors = rng.normal(size=(30, 8)).astype(np.float32)
