@@ -184,7 +184,8 @@ def _answers_of(release: Release, answers: Manifest) -> bool:
     plan: dict[str, Any] = answers.config
     manner = Manner.of(release)
     return (
-        _searched(release).items() <= given.items() <= models.items()
+        "evaluation_set" in answers.inputs  # else they answer questions that somebody gave in a file
+        and _searched(release).items() <= given.items() <= models.items()
         and plan["retrieval"] == release.answering
         and plan["evidence_threshold"] == release.lineage.get("evidence_threshold")
         and plan["router"] in (None, release.lineage.get(CHAT_ROUTER))

@@ -167,8 +167,8 @@ def _gains(report: ReleaseReport, verdict: Verdict) -> Section:
 
 def _worth(answers: AnswersReport, judged: JudgedReport | None) -> Section:
     said = (
-        f"{len(answers.of()):,} questions of an evaluation set were answered as users' are, when `ragloop evaluate "
-        "--answers` was called last; the gate does not look at it."
+        f"{len(answers.of()):,} questions of an evaluation set were answered by `ragloop evaluate --answers`, by whom "
+        "is said below; the gate does not look at it."
     )
     took: list[Row] = [{"what": what, "value": value} for what, value in answering_facts(answers, judged).items()]
     tables = [

@@ -3,6 +3,7 @@
 import pytest
 
 from rag.config import GeneratorKind, JudgeConfig, JudgeMetric, JudgeProvider
+from rag.evaluation.answers import AnswerSet
 from rag.evaluation.answers_artifact import answer_set, answers_artifact
 from rag.evaluation.judged_artifact import judged_artifact
 from rag.evaluation.sets import KIND as EVALUATION_SET
@@ -26,10 +27,13 @@ def space(parts, tmp_path):
     return copied(parts, tmp_path)
 
 
+def evaluation_set_of(space, release):
+    return ArtifactRef.of(EVALUATION_SET, space.registry.evaluations(release.id)[-1].evaluation_set_digest)
+
+
 def measured(space, release):
     """Measure the answers of a release to three questions, by reference."""
-    digest = space.registry.evaluations(release.id)[-1].evaluation_set_digest
-    asked = answer_set(space.artifacts, ArtifactRef.of(EVALUATION_SET, digest), ASKED)
+    asked = answer_set(space.artifacts, evaluation_set_of(space, release), ASKED)
     return answers_artifact(space, release, asked, ASKED, GeneratorKind.EXTRACTIVE)
 
 
@@ -56,6 +60,13 @@ def test_answers_that_were_measured_are_shown_with_what_a_judge_said(space, part
     assert 0 <= float(rows(metrics)[JudgeMetric.FAITHFULNESS]["real (3)"]) <= 1
     assert rows(took)["judged by"]["value"].startswith("a-judge, 1 times each")
     assert "## What its answers are worth" in markdown_page(release_report(space, parts.better))
+
+
+def test_answers_to_questions_of_a_file_are_not_its_worth(space, parts):
+    asked = answer_set(space.artifacts, evaluation_set_of(space, parts.better), ASKED)
+    foreign = AnswerSet(questions=asked.questions[:1])
+    answers_artifact(space, parts.better, foreign, ASKED, GeneratorKind.EXTRACTIVE)
+    assert worth(space, parts.better) is None
 
 
 def test_answers_of_another_release_are_not_its_own(space, parts):
