@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 CONTROL, VARIANT = "control", "variant"
 RECORDED = "variant of release "
 """So begins the reason of a candidate that was made for an experiment and is nothing besides."""
+_TRIED = "experiment "
+"""And so that of a release which an experiment kept out."""
 
 
 class ExperimentNotFound(RagloopError):
@@ -272,8 +274,10 @@ def _keep_out(database: Database, session: Session, row: ExperimentRow, reason: 
     database.lock(session, f"releases/{row.collection}")
     variant = session.get_one(ReleaseRow, row.variant_id, populate_existing=True)
     no_better = row.finding not in (None, Finding.WINNER)
-    if variant.state == ReleaseState.CANDIDATE and (no_better or variant.reason.startswith(RECORDED)):
-        variant.state, variant.reason = ReleaseState.KEPT_OUT, f"experiment {row.id} ({row.name}): {reason}"
+    untried = variant.state == ReleaseState.CANDIDATE and (no_better or variant.reason.startswith(RECORDED))
+    again = variant.state == ReleaseState.KEPT_OUT and variant.reason.startswith(_TRIED)
+    if untried or again:
+        variant.state, variant.reason = ReleaseState.KEPT_OUT, f"{_TRIED}{row.id} ({row.name}): {reason}"
 
 
 def _readable(rows: Iterable[ExperimentRow]) -> list[Experiment]:

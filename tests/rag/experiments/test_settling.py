@@ -226,6 +226,14 @@ def test_a_variant_that_was_made_for_an_experiment_is_kept_out_with_its_end(spac
     assert left[1].reason == f"experiment 2 (candidates 199): {overtaken.reason}"
 
 
+def test_a_variant_that_is_tried_again_is_kept_out_for_the_last_reason(space):
+    for reason in ("enough", "a second time"):
+        with trying(space, FROM_MEMORY):
+            variant = stop(space.database, "default", None, reason).variant_id
+        assert space.registry.get("default", variant).state is ReleaseState.KEPT_OUT
+    assert space.registry.get("default", variant).reason == "experiment 2 (way closed-book): a second time"
+
+
 def test_a_variant_that_is_left_behind_by_new_documents_is_kept_out(space):
     with trying(space, NOTHING_ELSE):
         begun = get_experiment(space.database, "default")
