@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.options import AsJson, Collection, ProfileName, chosen_config, open_workspace, require_place
+from app.cli.options import (
+    AsJson,
+    Collection,
+    Force,
+    ProfileName,
+    chosen_config,
+    open_workspace,
+    require_new,
+    require_place,
+)
 from rag.monitoring import MAX_DAYS
 
 if TYPE_CHECKING:
@@ -23,6 +32,7 @@ def monitor(
         int | None, typer.Option(min=1, max=MAX_DAYS, help="Shown one by one; as configured unless given.")
     ] = None,
     picture: Annotated[Path | None, typer.Option(help="Where a picture goes, a PNG.")] = None,
+    force: Force = False,
     profile: ProfileName = None,
     as_json: AsJson = False,
 ) -> None:
@@ -36,11 +46,15 @@ def monitor(
     config = chosen_config(space, profile)
     if picture is not None:
         require_place(picture, "--picture")
+        require_new([picture], force)
     seen = look(space, collection, config, days=days)
     if picture is not None:
         from rag.monitoring.pictures import use_picture
+        from storage.folders import replacing
 
-        picture.write_bytes(use_picture(seen, config.monitoring, f"Use of {collection}"))
+        drawn = use_picture(seen, config.monitoring, f"Use of {collection}")
+        with replacing(picture) as part:
+            part.write_bytes(drawn)
     if as_json:
         print(seen.model_dump_json(indent=2))
         return

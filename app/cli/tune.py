@@ -34,6 +34,7 @@ def tune(
     from app.cli.ephemeral import start_server
     from app.output import say_steps, show_rows
     from rag.tuning.search import trial_rows
+    from storage.folders import replacing
 
     if write is not None:
         require_place(write, "--write")
@@ -55,6 +56,7 @@ def tune(
         said = "the best, for the file that RAGLOOP_CONFIG names; the next retraining's gate judges what they are worth"
         print(f"{said}:\n\n{lines}", end="")
     if write is not None:
-        write.write_text(lines, encoding="utf-8")
+        with replacing(write) as part:
+            part.write_text(lines, encoding="utf-8")
         if not as_json:
             print(f"\nwritten to {write}")

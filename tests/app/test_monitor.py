@@ -43,6 +43,16 @@ def test_json_has_all_of_it(monitor):
     assert seen["to_document"][0]["question"] == QUESTION
 
 
+def test_what_is_there_is_written_over_only_if_told(monitor, tmp_path):
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine")
+    refused = monitor("--picture", str(notes))
+    assert isinstance(refused.exception, RagloopError) and "notes.txt is there already" in str(refused.exception)
+    assert notes.read_text() == "mine"
+    assert monitor("--picture", str(notes), "--force").exit_code == 0
+    assert notes.read_bytes().startswith(b"\x89PNG")
+
+
 def test_a_place_that_cannot_be_written_is_refused_first(monitor, tmp_path):
     refused = monitor("--picture", str(tmp_path / "no" / "such" / "use.png"))
     assert isinstance(refused.exception, RagloopError) and "give --picture a file" in str(refused.exception)
