@@ -47,7 +47,7 @@ def test_a_transaction_that_has_read_can_write_though_another_writes_too(databas
 
 def test_reading_beside_a_transaction_does_not_wait_for_it(database):
     async def meanwhile(engine):
-        async with asyncio.timeout(3), await database.session(engine) as session:
+        async with asyncio.timeout(30), await database.session(engine) as session:
             assert (await session.execute(sa.text("SELECT count(*) FROM seen"))).scalar() == 0
 
     assert asyncio.run(written(database, meanwhile)) == 1

@@ -29,7 +29,8 @@ NONSENSE = [
 
 def create(client, deployment, parameters):
     found = client.read_deployment_by_name(deployment)
-    return httpx.post(f"{client.api_url}deployments/{found.id}/create_flow_run", json={"parameters": parameters})
+    url = f"{client.api_url}deployments/{found.id}/create_flow_run"
+    return httpx.post(url, json={"parameters": parameters}, timeout=60)
 
 
 @pytest.mark.parametrize(("deployment", "field", "value"), NONSENSE)

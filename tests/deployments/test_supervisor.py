@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from queue import SimpleQueue
 
 import pytest
@@ -78,13 +79,22 @@ def test_a_page_that_does_not_start_is_said_with_its_last_words(tmp_path):
         server.process.kill()
 
 
+WRITES_ON = """
+import os, time
+print("x" * 5000, flush=True)
+while os.fstat(1).st_size:
+    time.sleep(0.01)
+print("more", flush=True)
+"""
+
+
 def test_a_log_stays_within_bounds_while_its_part_writes_on(tmp_path):
     log = tmp_path / "server.log"
     ended = SimpleQueue()
-    noisy = part(tmp_path, "print('x' * 5000, flush=True); import time; time.sleep(0.5); print('more', flush=True)")
+    noisy = part(tmp_path, WRITES_ON)
     noisy.start(ended)
     while not log.stat().st_size:
-        pass
+        time.sleep(0.01)
     bound_log(log, max_bytes=1000)
     ended.get(timeout=30)
     assert log.read_text() == "more\n"

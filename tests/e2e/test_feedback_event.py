@@ -63,8 +63,8 @@ def story(tmp_path_factory):
         seen["runs at 49"] = remote.runs("retrain")
 
         users.react(1)
-        assert wait_until(lambda: remote.runs("retrain"), 60), up.said()
-        assert wait_until(lambda: remote.runs("retrain")[0]["name"].endswith("-new"), 60)
+        assert wait_until(lambda: remote.runs("retrain"), 300), up.said()
+        assert wait_until(lambda: remote.runs("retrain")[0]["name"].endswith("-new"), 300)
         users.react(20)
         seen["first"] = remote.ended(remote.runs("retrain")[0]["id"])
         ragloop.ok("sweep")

@@ -3,13 +3,14 @@
 import json
 import os
 import signal
-import subprocess
 import time
 
+import psutil
 import pytest
 
+from deployments.processes import is_alive
 from tests.company import write_company, write_questions
-from tests.e2e.conftest import Ragloop
+from tests.e2e.conftest import Ragloop, wait_until
 
 TOO_LONG_S = 300
 
@@ -22,11 +23,11 @@ def killed(tmp_path_factory):
     process = ragloop.start("retrain")
     try:
         _await_checkpoint(ragloop, process)
-        server_pid = _server_of(process.pid)
+        server = _server_of(process.pid)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    return ragloop, before, server_pid
+    return ragloop, before, server
 
 
 def _company(folder):
@@ -46,9 +47,8 @@ def _await_checkpoint(ragloop, process):
 
 
 def _server_of(pid):
-    """Return the pid of the Prefect server that a process started."""
-    told = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
-    return next((int(line.split()[0]) for line in told.stdout.splitlines() if "uvicorn" in line), None)
+    """Return the Prefect server that a process started."""
+    return next(each for each in psutil.Process(pid).children() if "uvicorn" in each.cmdline())
 
 
 def test_production_is_untouched_by_the_kill(killed):
@@ -57,23 +57,8 @@ def test_production_is_untouched_by_the_kill(killed):
 
 
 def test_the_killed_run_leaves_no_server_behind(killed):
-    _, _, server_pid = killed
-    assert server_pid is not None
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        try:
-            os.kill(server_pid, 0)
-        except ProcessLookupError:
-            return
-        if _is_zombie(server_pid):
-            return
-        time.sleep(0.2)
-    raise AssertionError("the server is still there")
-
-
-def _is_zombie(pid):
-    told = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return told.stdout.strip().startswith("Z")
+    _, _, server = killed
+    assert wait_until(lambda: not is_alive(server), 60)
 
 
 def test_ctrl_c_in_a_terminal_ends_a_run_at_once_and_keeps_its_checkpoint(tmp_path):

@@ -31,8 +31,8 @@ def url_of(process, log):
 def test_it_says_where_it_is_and_ends_well(started, number, ragloop):
     process, log = started
     url = url_of(process, log)
-    assert httpx.get(f"{url}/_stcore/health").is_success
-    assert "<title>" in httpx.get(url).text
+    assert httpx.get(f"{url}/_stcore/health", timeout=60).is_success
+    assert "<title>" in httpx.get(url, timeout=60).text
     process.send_signal(number)
     assert process.wait(timeout=60) == 0
     assert "Traceback" not in log.read_text()
@@ -58,6 +58,7 @@ def stream(url, host=None, origin=None):
         port=address.port,
         origin=origin or url,
         subprotocols=["streamlit"],
+        open_timeout=60,
     )
 
 
@@ -88,7 +89,7 @@ def test_no_other_site_uses_the_page(ragloop):
         assert status(url, origin="http://localhost:9999") == 403
         assert status(url, origin="https://rag.example:9999") == 403
         assert status(url, host=f"evil.example:{port}", origin=f"http://evil.example:{port}") == 403
-        refused = httpx.get(url, headers={"Host": "evil.example"})
+        refused = httpx.get(url, headers={"Host": "evil.example"}, timeout=60)
         assert (refused.status_code, "--origins" in refused.text) == (403, True)
     finally:
         process.kill()

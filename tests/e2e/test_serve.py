@@ -18,7 +18,7 @@ class Served:
         with self.output.open("wb") as log:
             command = ragloop.command("serve", "--port", "0")
             self.process = subprocess.Popen(command, cwd=ROOT, env=ragloop.environment, stdout=log, stderr=log)
-        assert wait_until(lambda: "ready http" in self.said() or self.process.poll() is not None, 60), self.said()
+        assert wait_until(lambda: "ready http" in self.said() or self.process.poll() is not None, 300), self.said()
         self.url = self.said().split("ready ")[1].split()[0]
 
     def said(self):
@@ -26,7 +26,7 @@ class Served:
 
     def stop(self, number):
         self.process.send_signal(number)
-        return self.process.wait(timeout=60)
+        return self.process.wait(timeout=300)
 
 
 def test_it_takes_a_document_answers_from_it_and_ends_well(ragloop):
@@ -37,7 +37,7 @@ def test_it_takes_a_document_answers_from_it_and_ends_well(ragloop):
         with httpx.Client(base_url=served.url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as trainer:
             file = ("town.md", b"# Town\n\nThe weathercock of the town hall is a gilded pike.")
             trainer.post("/collections/default/documents", files={"file": file}).raise_for_status()
-            assert wait_until(lambda: trainer.get("/readyz").status_code == 200, 60)
+            assert wait_until(lambda: trainer.get("/readyz").status_code == 200, 300)
             answer = trainer.post("/ask", json={"question": "What is the weathercock of the town hall?"})
             assert "gilded pike" in answer.json()["text"]
         assert served.stop(signal.SIGTERM) == 0
@@ -71,7 +71,7 @@ def test_it_says_what_is_missing(ragloop):
     served = Served(ragloop)
     try:
         assert "ragloop keys create" in served.said()
-        assert "add documents" in httpx.get(f"{served.url}/readyz").json()["reason"]
+        assert "add documents" in httpx.get(f"{served.url}/readyz", timeout=60).json()["reason"]
         assert served.stop(signal.SIGINT) == 0
     finally:
         served.process.kill()

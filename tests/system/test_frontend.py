@@ -130,7 +130,7 @@ def test_the_lock_names_no_registry():
 
 def test_curl_does_what_the_guide_says(api, tmp_path):
     headers = {"Authorization": f"Bearer {api.key}"}
-    answer = httpx.post(f"{api.url}/ask", json={"question": GATE}, headers=headers).json()
+    answer = httpx.post(f"{api.url}/ask", json={"question": GATE}, headers=headers, timeout=60).json()
     cited, before = answer["citations"][0], api.waiting()
     of_citation = {"DOC": "doc_id", "PAGE": "page_no", "START": "char_start", "END": "char_end"}
     values = {"URL": api.url, "KEY": api.key, "ID": answer["id"]}
@@ -159,7 +159,7 @@ def test_curl_does_what_the_guide_says(api, tmp_path):
 def test_the_compiler_notices_an_api_that_has_changed(folder, api, built, tmp_path):
     copy = Path(shutil.copytree(EXAMPLE, tmp_path / "frontend", ignore=NOT_OF_THE_EXAMPLE))
     (copy / "node_modules").symlink_to(folder / "node_modules")
-    schema = httpx.get(f"{api.url}/openapi.json").text
+    schema = httpx.get(f"{api.url}/openapi.json", timeout=60).text
     (copy / "schema.json").write_text(schema.replace('"char_start"', '"begins_at"'))
     assert npm(copy, "run", "types", "--", "schema.json")[0] == 0
     code, said = npm(copy, "run", "build")

@@ -57,7 +57,10 @@ def up(tmp_path_factory):
     ragloop = Ragloop(tmp_path_factory.mktemp("page"))
     with serving() as groq:
         groq.write, groq.piece_s = quoting, 0.2
-        ragloop.environment |= {"RAGLOOP_GROQ_API_KEY": "gsk_x", "RAGLOOP_GROQ_BASE_URL": groq.url}
+        patient = ragloop.folder / "patient.toml"
+        patient.write_text("[answering]\nfirst_piece_s = 60\ngap_s = 60\ntotal_s = 120\n")
+        groq_is = {"RAGLOOP_GROQ_API_KEY": "gsk_x", "RAGLOOP_GROQ_BASE_URL": groq.url}
+        ragloop.environment |= groq_is | {"RAGLOOP_CONFIG": str(patient)}
         started = Up(ragloop)
         yield started
         started.end()

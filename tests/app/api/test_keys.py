@@ -99,12 +99,13 @@ def test_a_key_of_another_collection_learns_nothing_of_this_one(server):
 @pytest.mark.parametrize("header", ["Bearer rk_wrong", "Basic cms6eA==", "Bearer", "rk_wrong", "Bearer \xff"])
 def test_a_wrong_key_is_refused(server, header):
     headers = {"Authorization": header.encode("latin-1")}
-    assert httpx.get(f"{server.url}/v1/models", headers=headers).status_code == 401
+    assert httpx.get(f"{server.url}/v1/models", headers=headers, timeout=60).status_code == 401
 
 
 def test_an_expired_or_revoked_key_is_refused_from_the_next_request_on(server):
     expired = server.key("reader", lasts=timedelta(seconds=-1))
-    assert httpx.get(f"{server.url}/v1/models", headers={"Authorization": f"Bearer {expired}"}).status_code == 401
+    headers = {"Authorization": f"Bearer {expired}"}
+    assert httpx.get(f"{server.url}/v1/models", headers=headers, timeout=60).status_code == 401
     with client(server) as reader:
         assert reader.get("/v1/models").status_code == 200
         revoke_key(server.space.database, list_keys(server.space.database)[-1].id)
@@ -121,5 +122,5 @@ def test_a_key_says_what_it_may_do(server):
 
 
 def test_health_needs_no_key(server):
-    assert httpx.get(f"{server.url}/healthz").json() == {"status": "ok", "max_upload_mb": 64}
-    assert httpx.get(f"{server.url}/readyz").json()["ready"]
+    assert httpx.get(f"{server.url}/healthz", timeout=60).json() == {"status": "ok", "max_upload_mb": 64}
+    assert httpx.get(f"{server.url}/readyz", timeout=60).json()["ready"]

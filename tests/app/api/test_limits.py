@@ -53,7 +53,7 @@ def test_a_large_body_without_a_good_key_is_refused_before_it_comes(strict):
 
 
 def test_a_home_without_documents_is_not_ready_and_says_why(strict):
-    answer = httpx.get(f"{strict.url}/readyz")
+    answer = httpx.get(f"{strict.url}/readyz", timeout=60)
     assert answer.status_code == 503
     assert "add documents" in answer.json()["reason"]
 

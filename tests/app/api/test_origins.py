@@ -33,7 +33,7 @@ def test_a_browser_may_send_a_key_and_json_from_a_named_origin(open_to_ours, ori
 @pytest.mark.parametrize("origin", [OTHER, f"{OURS}.evil.example", "http://intranet.example", "null", "http://a"])
 def test_a_browser_may_not_from_any_other(open_to_ours, origin):
     assert "access-control-allow-origin" not in preflight(open_to_ours, origin).headers
-    answer = httpx.get(f"{open_to_ours.url}/healthz", headers={"Origin": origin})
+    answer = httpx.get(f"{open_to_ours.url}/healthz", headers={"Origin": origin}, timeout=60)
     assert "access-control-allow-origin" not in answer.headers
     assert "Origin" in answer.headers["vary"]
 
@@ -57,5 +57,5 @@ def test_a_page_can_also_read_what_is_refused(open_to_ours):
 
 def test_without_a_named_origin_no_page_of_another_may(server):
     assert "access-control-allow-origin" not in preflight(server, OURS).headers
-    answer = httpx.get(f"{server.url}/healthz", headers={"Origin": OURS})
+    answer = httpx.get(f"{server.url}/healthz", headers={"Origin": OURS}, timeout=60)
     assert "access-control-allow-origin" not in answer.headers

@@ -78,7 +78,7 @@ def test_it_is_told_where_a_passage_is_marked_and_on_which_pages_it_stands(ferry
 def test_more_pages_than_can_wait_are_refused_at_once(server, ferry):
     async def draw_many():
         headers = {"Authorization": f"Bearer {server.key('reader', 'ferry')}"}
-        async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=60) as reader:
+        async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=600) as reader:
             return await asyncio.gather(*(reader.get(pages_of(ferry["ferry.pdf"])) for _ in range(24)))
 
     drawn = asyncio.run(draw_many())

@@ -36,7 +36,8 @@ def asking_groq(space, groq):
 
 
 def answering(space, *generators, **more):
-    config = AnsweringConfig(generators=generators, cache_entries=0, breaker_failures=1000, **more)
+    patient = {"first_piece_s": 30, "gap_s": 30}
+    config = AnsweringConfig(generators=generators, cache_entries=0, breaker_failures=1000, **patient | more)
     config = config.model_copy(update={"llm": config.llm.model_copy(update={"requests_per_minute": None})})
     return space.settings.stages("smoke").model_copy(update={"answering": config})
 

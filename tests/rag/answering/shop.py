@@ -51,7 +51,8 @@ def engines_of(space, groq=None, **answering):
     if groq is not None:
         settings = space.settings.model_copy(update={"groq_api_key": SecretStr("k"), "groq_base_url": groq.url})
         space = Workspace(settings, space.sealer, space.database, space.artifacts, space.registry)
-    engines = Engines(space, SMOKE.model_copy(update={"answering": AnsweringConfig(**answering)}))
+    patient = {"first_piece_s": 30, "gap_s": 30}
+    engines = Engines(space, SMOKE.model_copy(update={"answering": AnsweringConfig(**patient | answering)}))
     try:
         yield engines
     finally:

@@ -1,5 +1,6 @@
 """Who is heard when the one before goes wrong, with real servers that speak Groq's protocol."""
 
+import re
 from contextlib import ExitStack
 from threading import Event, Thread
 
@@ -139,7 +140,7 @@ def test_one_that_hangs_is_not_asked_by_the_next_question(servers, chain_over):
     heard(chain)
     assert chain.breakers["first"].state is BreakerState.OPEN
     _, spoken = heard(chain)
-    assert spoken.silent[0].reason.startswith("not asked for another 6")
+    assert re.match("not asked for another [56]", spoken.silent[0].reason)
     assert "no word within" in spoken.silent[0].reason
     assert (len(servers[0].requests), len(servers[1].requests)) == (1, 2)
 

@@ -86,8 +86,8 @@ def test_a_reader_who_goes_away_ends_the_source():
 
 def test_a_source_that_is_done_is_heard_to_its_end_however_late():
     source = Source("one", "two")
-    pieces = paced(source.text(), PATIENT._replace(total_s=0.5, gap_s=0.01))
+    pieces = paced(source.text(), PATIENT._replace(total_s=3, gap_s=0.01))
     assert next(pieces) == "one"
     assert source.closed.wait(30)
-    Event().wait(0.6)
+    Event().wait(3.1)
     assert heard(pieces) == (["two"], 2)

@@ -13,8 +13,8 @@ from reportlab.pdfgen import canvas
 from rag.config import ChunkingConfig
 from rag.corpus.chunking import Chunker
 
-settings.register_profile("unhurried", deadline=None)  # the machine may be busy
-settings.load_profile("unhurried")
+settings.register_profile("the same anywhere", deadline=None, derandomize=True)  # however busy the machine
+settings.load_profile("the same anywhere")
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,7 @@ def receiving(port=0):
 
 def post(port):
     def send(event):
-        httpx.post(f"http://127.0.0.1:{port}/", content=str(event.id), trust_env=False).raise_for_status()
+        httpx.post(f"http://127.0.0.1:{port}/", content=str(event.id), trust_env=False, timeout=60).raise_for_status()
 
     return send
 

@@ -1,6 +1,7 @@
 """Attempts, the ledger and the bill, on a real server."""
 
 import json
+import time
 
 import pytest
 
@@ -83,7 +84,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
 def test_a_fault_is_asked_again_and_counted(echoing, groq_model, fault):
     echoing.faults = [fault]
-    model = groq_model(timeout_s=0.4)
+    model = groq_model(timeout_s=0.6 if fault is FAULTS["timeout"] else 30)
     assert model.ask_all(asks("one"), "asking") == [{"asked": "one"}]
     assert (model.bill.requests, model.bill.retries, model.bill.given_up) == (2, 1, 0)
     assert adds_up(model.bill, echoing)
@@ -117,9 +118,10 @@ def test_an_answer_that_somebody_watches_is_streamed_and_billed(echoing, groq_mo
 
 def test_what_the_provider_asks_to_wait_is_waited(echoing, groq_model):
     echoing.faults = [refuses(429, "Rate limit reached", headers={"retry-after": "0.7"})]
-    model = groq_model()
+    model, begun = groq_model(), time.monotonic()
     model.ask_all(asks("one"), "asking")
-    assert model.bill.waited_s == pytest.approx(0.7, abs=0.1)
+    assert time.monotonic() - begun >= 0.7
+    assert 0 < model.bill.waited_s <= 0.71
 
 
 def test_a_prompt_without_a_usable_answer_is_given_up_alone(echoing, groq_model):
