@@ -183,7 +183,8 @@ class _Asked(NamedTuple):
             show_json(report_summary(report))
             return made
         show_rows(report_rows(report), self.title, as_json=False)
-        print(f"general set hit@1 {report.general_hit1:.3f}; p95 {report.latency_p95_ms} ms to retrieve")
+        general = f"hit@1 of the embedder alone on general questions {report.general_hit1:.3f}"
+        print(f"{general}; p95 {report.latency_p95_ms} ms to retrieve")
         if report.left_out:
             print(left_out_note(report))
         if report.refusals:

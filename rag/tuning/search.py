@@ -72,6 +72,7 @@ class Search(BaseModel):
         confidence = 1 - (1 - _CONFIDENCE) / max(1, len(self.trials) - 1)
         return cautious_interval(differences, list(map(str, best.documents)), confidence, _RESAMPLES, _SEED)
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def conclusion(self) -> str:
         """Whether the best is better than what is in force, in a sentence without its stop."""

@@ -46,6 +46,7 @@ def test_what_is_better_on_all_documents_is_told_with_its_interval():
     search = Search.of([trial(0, (1, 2, 3, 4) * 11), trial(1, (1, 1, 2, 3) * 11)])
     assert search.gain.low > 0
     assert search.conclusion == f"trial 1 has {search.gain} in MRR@10 over what is in force"
+    assert json.loads(search.model_dump_json())["conclusion"] == search.conclusion
 
 
 def test_among_more_trials_the_best_must_be_surer():
